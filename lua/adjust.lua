@@ -1,0 +1,41 @@
+-- Changes an item's allocation while the sale runs. A restock is in Postgres already; a shrink leaves `available` here
+-- first and goes to Postgres through the outbox. Done twice under one adjustment id, it changes nothing.
+--
+-- ARGV: adjustment, sku, delta (-?digits), saleId
+-- Replies: OK    ITEM_NOT_FOUND    BELOW_COMMITTED    TOO_MANY: past the largest allocation    SALE_CLOSED    MORE
+--          NO_SALE INVALID
+
+-- How long an adjustment is remembered here; Postgres remembers it for good.
+local ADJUSTMENT_RETENTION_MS = 7 * 24 * 3600 * 1000
+
+if not published then return 'NO_SALE' end
+
+local adjustment, sku = ARGV[1], ARGV[2]
+local sign, digits = match(ARGV[3], '^(-?)(%d+)$')
+local size = whole(digits, MAX_QUANTITY)
+if not size or not match(adjustment, '^%S+$') then return 'INVALID' end
+local delta = sign == '-' and -size or size
+
+if remembered('a:' .. adjustment) then return 'OK' end
+if closed then return 'SALE_CLOSED' end
+reclaim(RECLAIM_BOUND)
+local it = item(sku)
+local reply = 'OK'
+if not it then
+  reply = 'ITEM_NOT_FOUND'
+elseif it.available + delta < 0 then
+  reply = moreLapsed and 'MORE' or 'BELOW_COMMITTED'
+elseif it.allocation + delta > MAX_QUANTITY then
+  reply = 'TOO_MANY'
+else
+  it.allocation = it.allocation + delta
+  it.available = it.available + delta
+  it.changed = true
+  remember('a:' .. adjustment, '1', now + ADJUSTMENT_RETENTION_MS)
+  if delta < 0 then
+    appendOutbox({ 'kind', 'shrunk', 'adjustment', adjustment, 'sku', sku, 'delta', format('%d', delta),
+      'counters', countersWord({ it }) })
+  end
+end
+commit()
+return reply

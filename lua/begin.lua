@@ -1,0 +1,32 @@
+-- Begins a payment: the order is payable, its units are still held, and this attempt is the only one in progress.
+--
+-- ARGV, each one request:  <epoch> <order> <payment>
+-- Replies: the epoch, then for each request
+--   an order as in orders.lua, `describeOrder`, its first word OK: charge now; PAID: it has been paid, charge nothing
+--   PAYMENT_IN_PROGRESS ORDER_EXPIRED ORDER_CANCELLED ORDER_NOT_FOUND INVALID
+
+-- When a worker first asks about an attempt that nobody settled.
+local FIRST_ASK_MS = 4000
+
+return runBatch(function(request)
+  local idEpoch, id, payment = match(request, '^(%d+) (%S+) (%S+)$')
+  if not id then return nil end
+  local o = namedOrder(id, tonumber(idEpoch))
+  if not o then return 'ORDER_NOT_FOUND' end
+  if o.state == 'paid' then return describeOrder(o, 'PAID') end
+  if o.state == 'payment_pending' then return 'PAYMENT_IN_PROGRESS' end
+  if o.state ~= 'awaiting_payment' then
+    return o.endedAs == 'cancelled' and 'ORDER_CANCELLED' or 'ORDER_EXPIRED'
+  end
+
+  -- The third check of availability: an order that is payable holds every unit of every line.
+  for it, quantity in orderLines(o) do
+    if it.inOrders < quantity then error(format('INVARIANT %s: an order holds more than is held', it.sku)) end
+  end
+  o.state, o.paymentId, o.paymentStatus = 'payment_pending', payment, 'pending'
+  o.deadline = now + pendingMs
+  changedOrders[id] = true
+  setDeadline(id, o.deadline)
+  attempts[format('%s %s %d', id, payment, o.total)] = now + FIRST_ASK_MS
+  return describeOrder(o)
+end, true)

@@ -1,0 +1,196 @@
+-- Orders: their record, their lapse, and the end of every call. Prepended to each operation, after shard.lua.
+--
+-- An order has the id of the cart that it was made from; the cart is gone from `carts` then, and what is asked
+-- of it is answered from the order. The record has three lines:
+--   state deadline createdAt payBy paymentId paymentStatus paidAt endedAt endedAs total persisted
+--   sku=quantity=price sku=quantity=price …
+--   the customer, as JSON, never read here
+-- state      awaiting_payment, payment_pending, paid, expired, cancelled, refund_due, refunded
+-- endedAs    what it was before money came late: expired or cancelled; '-' otherwise
+-- '-' stands for none, 0 for a time that has not come.
+
+-- How long an order that was never paid can be read.
+local ORDER_RETENTION_MS = 72 * 3600 * 1000
+-- How long an order that Postgres has is kept here as well.
+local PERSISTED_RETENTION_MS = 3600 * 1000
+
+local orders, changedOrders = {}, {}
+
+local function loadOrder(id)
+  local known = orders[id]
+  if known == nil then
+    local raw = call('HGET', ORDERS, id)
+    known = false
+    if raw then
+      local state, deadline, createdAt, payBy, paymentId, paymentStatus, paidAt, endedAt, endedAs, total, persisted,
+        lines, customer = match(raw, '^(%S+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%d+) (%S+) (%d+) (%d)\n([^\n]*)\n(.*)$')
+      known = {
+        id = id, state = state, deadline = tonumber(deadline), createdAt = tonumber(createdAt), payBy = tonumber(payBy),
+        paymentId = paymentId, paymentStatus = paymentStatus, paidAt = tonumber(paidAt), endedAt = tonumber(endedAt),
+        endedAs = endedAs, total = tonumber(total), persisted = persisted, lines = lines, customer = customer,
+      }
+    end
+    orders[id] = known
+  end
+  return known
+end
+
+local function orderHead(o)
+  return format('%s %d %d %d %s %s %d %d %s %d %s', o.state, o.deadline, o.createdAt, o.payBy, o.paymentId,
+    o.paymentStatus, o.paidAt, o.endedAt, o.endedAs, o.total, o.persisted)
+end
+
+local function encodeOrder(o)
+  return orderHead(o) .. '\n' .. o.lines .. '\n' .. o.customer
+end
+
+-- Iterates over an order's lines: item, quantity, the price that was frozen at checkout.
+local function orderLines(o)
+  local nextLine = gmatch(o.lines, '(%S+)=(%d+)=(%d+)')
+  return function()
+    local sku, quantity, price = nextLine()
+    if sku then return item(sku), tonumber(quantity), tonumber(price) end
+  end
+end
+
+local function isLive(o)
+  return o.state == 'awaiting_payment' or o.state == 'payment_pending'
+end
+
+-- Gives an unpaid order's units back. Its attempt, if one is out, is still asked about: money may come late.
+local function endOrder(o, state, at)
+  for it, quantity in orderLines(o) do addToOrders(it, -quantity) end
+  o.state, o.endedAs, o.endedAt = state, state, at
+  changedOrders[o.id] = true
+  setDeadline(o.id, false)
+  retention['o:' .. o.id] = at + ORDER_RETENTION_MS
+end
+
+-- @returns the order as this call sees it, or false. One that has lapsed is ended here, even where `reclaim` has not
+-- come to it yet: nobody pays for units that the next request may get.
+local function order(id)
+  local o = loadOrder(id)
+  if o and isLive(o) and o.deadline <= now then endOrder(o, 'expired', o.deadline) end
+  return o
+end
+
+-- Gives back what has lapsed, oldest first, at most `bound` holds.
+local function reclaim(bound)
+  local lapsed = call('ZRANGEBYSCORE', DEADLINES, '-inf', format('%d', now), 'LIMIT', 0, bound + 1)
+  if #lapsed > bound then
+    moreLapsed = true
+    lapsed[#lapsed] = nil
+  end
+  if #lapsed == 0 then return end
+  local raws = call('HMGET', CARTS, unpack(lapsed))
+  for i, id in ipairs(lapsed) do
+    if raws[i] then
+      local deadline, _, lines = parseCart(raws[i])
+      for sku, quantity in gmatch(lines, '(%S+)=(%d+)') do addToCarts(item(sku), -tonumber(quantity)) end
+      -- The record stays a while, its deadline in the past, so that the customer hears that the cart expired.
+      carts[id] = raws[i]
+      setDeadline(id, false)
+      retention['c:' .. id] = deadline + CART_RETENTION_MS
+    else
+      order(id)
+      setDeadline(id, false)
+    end
+  end
+end
+
+-- @returns the refusal for a cart that cannot be used, or nil where it is open; then its deadline, the time of its
+-- first unit and its lines
+local function openCart(id, idEpoch)
+  if idEpoch ~= epoch then return idEpoch < epoch and 'CART_EXPIRED' or 'CART_NOT_FOUND' end
+  local raw = cart(id)
+  if raw then
+    local deadline, firstUnitAt, lines = parseCart(raw)
+    if deadline > now then return nil, deadline, firstUnitAt, lines end
+    return now < deadline + CART_RETENTION_MS and 'CART_EXPIRED' or 'CART_NOT_FOUND'
+  end
+  local o = order(id)
+  if not o or o.state == 'paid' then return 'CART_NOT_FOUND' end
+  if isLive(o) then return 'CART_CHECKED_OUT' end
+  return now < o.endedAt + CART_RETENTION_MS and 'CART_EXPIRED' or 'CART_NOT_FOUND'
+end
+
+-- @returns 'OK', status, cart, deadline, when units may return, then six words a line
+local function cartWords(id, status, deadline, lines)
+  local words, wanted, n = {}, false, 1
+  for sku, quantity in gmatch(lines, '([^%s=]+)=(%d+)') do
+    local it = item(sku)
+    quantity = tonumber(quantity)
+    n = n + 1
+    words[n] = stockWords(it, quantity, quantity)
+    wanted = wanted or mayReturn(it)
+  end
+  words[1] = format('OK %s %s %d %s', status, id, deadline, returnWord(wanted))
+  return table.concat(words, ' ')
+end
+
+-- @returns the cart as it is now, checked out or not, or its refusal
+local function describeCart(id, idEpoch)
+  local refusal, deadline, _, lines = openCart(id, idEpoch)
+  if not refusal then return cartWords(id, 'open', deadline, lines) end
+  if refusal ~= 'CART_CHECKED_OUT' then return refusal end
+  local o = order(id)
+  return cartWords(id, 'checked_out', o.deadline, o.lines)
+end
+
+-- @returns four lines: 'OK', the order and when units may return; its head; six words a line; the customer
+local function describeOrder(o, word)
+  local own = isLive(o) and 1 or 0
+  local words, wanted = {}, false
+  for it, quantity, price in orderLines(o) do
+    words[#words + 1] = stockWords(it, quantity, quantity * own, price)
+    wanted = wanted or mayReturn(it)
+  end
+  return format('%s %s %s %s\n%s\n%s\n%s', word or 'OK', o.id, closed and '1' or '0', returnWord(wanted), orderHead(o),
+    table.concat(words, ' '), o.customer)
+end
+
+-- @returns the order that an id names, or false: an id of another epoch names none
+local function namedOrder(id, idEpoch)
+  return idEpoch == epoch and order(id)
+end
+
+local function appendOutbox(fields)
+  outbox[#outbox + 1] = fields
+end
+
+-- Writes what changed, once. Whatever is wrong is found before the first write.
+local function commit()
+  local changedItems = {}
+  for sku, it in pairs(items) do
+    if it and it.changed then
+      checkItem(it)
+      changedItems[sku] = true
+    end
+  end
+  local wrote = writeHash(STOCK, changedItems, items, function(it)
+    return format('%d %d %d %d %d %d %d', it.allocation, it.available, it.inCarts, it.inOrders, it.sold, it.price, it.limit)
+  end)
+  wrote = writeHash(CARTS, changedCarts, carts) or wrote
+  wrote = writeHash(ORDERS, changedOrders, orders, encodeOrder) or wrote
+  wrote = writeHash(IDEMPOTENCY, changedKeys, idempotency) or wrote
+  wrote = writeZset(DEADLINES, deadlines) or wrote
+  wrote = writeZset(RETENTION, retention) or wrote
+  wrote = writeZset(ATTEMPTS, attempts) or wrote
+  for _, fields in ipairs(outbox) do
+    call('XADD', OUTBOX, '*', unpack(fields))
+    wrote = true
+  end
+  -- A read writes nothing; whoever writes keeps the clock as well.
+  if wrote then call('HSET', POLICY, 'clock', format('%d', now)) end
+end
+
+-- Runs a batch: every ARGV is one request of words. A request that is malformed refuses itself only.
+-- @returns one reply a request, in order, the epoch before them; 'NO_SALE' where the sale is not known here
+local function runBatch(decide, writes)
+  if not published then return 'NO_SALE' end
+  reclaim(RECLAIM_BOUND)
+  local replies = { policy[1] }
+  for i = 1, #ARGV do replies[i + 1] = decide(ARGV[i]) or 'INVALID' end
+  if writes then commit() end
+  return replies
+end

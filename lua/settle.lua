@@ -1,0 +1,143 @@
+#!lua flags=allow-oom
+-- Records what the provider said of payment attempts. A state only moves forward: a late failure never undoes `paid`,
+-- and what has been recorded once changes nothing the second time. Money that finds no goods goes back.
+--
+-- ARGV, each one request:  <epoch> <order> <payment> <outcome> <amount> <currency> <the order's public id>
+--   outcome: succeeded, declined, never_taken, pending
+-- Replies: the epoch, then for each request
+--   an order as in orders.lua, `describeOrder`, its first word OK
+--   ORDER_NOT_FOUND: nobody here knows the order; a success has been put down for its refund
+--   MORE INVALID
+
+-- How long a payment that was refunded without its order is remembered.
+local PAYMENT_RETENTION_MS = 72 * 3600 * 1000
+
+local function record(o)
+  return o and encodeOrder(o) or ''
+end
+
+local function refundPayment(o, payment, amount, money, reason, orderId, whole_)
+  appendOutbox({ 'kind', 'refund', 'order', whole_ and record(o) or '', 'local', o and o.id or '', 'epoch', policy[1],
+    'orderId', orderId, 'payment', payment, 'amount', format('%d', amount), 'currency', money, 'reason', reason,
+    'counters', '' })
+end
+
+-- Money for an order that keeps its state: it goes back, once.
+local function refundApart(o, payment, amount, money, reason, orderId)
+  if remembered('p:' .. payment) then return end
+  remember('p:' .. payment, '1', now + PAYMENT_RETENTION_MS)
+  refundPayment(o, payment, amount, money, reason, orderId, false)
+end
+
+local function refundOrder(o, payment, amount, money, reason, orderId)
+  if isLive(o) then endOrder(o, 'expired', now) end
+  o.state, o.paymentId, o.paymentStatus = 'refund_due', payment, 'succeeded'
+  retention['o:' .. o.id] = false
+  changedOrders[o.id] = true
+  refundPayment(o, payment, amount, money, reason, orderId, true)
+end
+
+local function pay(o, payment, amount, money, orderId)
+  local its = {}
+  for it, quantity in orderLines(o) do
+    sell(it, quantity)
+    its[#its + 1] = it
+  end
+  o.state, o.paymentId, o.paymentStatus, o.paidAt = 'paid', payment, 'succeeded', now
+  if o.endedAs ~= '-' then
+    o.endedAt, o.endedAs = 0, '-'
+    retention['o:' .. o.id] = false
+  else
+    setDeadline(o.id, false)
+  end
+  changedOrders[o.id] = true
+  appendOutbox({ 'kind', 'paid', 'order', record(o), 'local', o.id, 'epoch', policy[1], 'orderId', orderId,
+    'payment', payment, 'amount', format('%d', amount), 'currency', money, 'reason', '', 'counters', countersWord(its) })
+end
+
+-- Takes an ended order's units again, all or none.
+-- @returns whether they were there; `MORE` where some that have lapsed are not back yet
+local function retake(o)
+  for it, quantity in orderLines(o) do
+    if it.available < quantity then return moreLapsed and 'MORE' or false end
+  end
+  for it, quantity in orderLines(o) do addToOrders(it, quantity) end
+  return true
+end
+
+-- @returns 'MORE' where it must be asked again
+local function succeeded(o, payment, amount, money, orderId)
+  -- The very payment that this order has: told twice.
+  if payment == o.paymentId and o.paymentStatus == 'succeeded' then return nil end
+  if remembered('p:' .. payment) then return nil end
+  if o.state == 'paid' or o.state == 'refund_due' or o.state == 'refunded' then
+    refundApart(o, payment, amount, money, 'duplicate', orderId)
+    return nil
+  end
+  if o.state == 'cancelled' then
+    refundOrder(o, payment, amount, money, 'cancelled', orderId)
+  elseif amount ~= o.total or money ~= currency then
+    refundOrder(o, payment, amount, money, 'amount_mismatch', orderId)
+  elseif isLive(o) then
+    pay(o, payment, amount, money, orderId)
+  elseif closed then
+    refundOrder(o, payment, amount, money, 'closed', orderId)
+  else
+    local taken = retake(o)
+    if taken == 'MORE' then return 'MORE' end
+    if taken then
+      pay(o, payment, amount, money, orderId)
+    else
+      refundOrder(o, payment, amount, money, 'lapsed', orderId)
+    end
+  end
+  return nil
+end
+
+local function failed(o, payment, outcome)
+  local mine = payment == o.paymentId and o.paymentStatus == 'pending'
+  if mine then
+    if outcome == 'never_taken' then
+      o.paymentId, o.paymentStatus = '-', '-'
+    else
+      o.paymentStatus = 'declined'
+    end
+    changedOrders[o.id] = true
+    if o.state == 'payment_pending' then
+      -- Payable again for as long as it would have been; where that is over, it has lapsed.
+      o.state, o.deadline = 'awaiting_payment', o.payBy
+      setDeadline(o.id, o.payBy)
+      if o.payBy <= now then endOrder(o, 'expired', o.payBy) end
+    end
+  elseif o.state == 'awaiting_payment' and o.paymentId == '-' and outcome == 'declined' then
+    -- A payment that did not start here, on a provider's own page.
+    o.paymentId, o.paymentStatus = payment, 'declined'
+    changedOrders[o.id] = true
+  end
+end
+
+return runBatch(function(request)
+  local idEpoch, id, payment, outcome, amount, money, orderId =
+    match(request, '^(%d+) (%S+) (%S+) (%S+) (%d+) (%u%u%u) (%S+)$')
+  amount = whole(amount, MAX_AMOUNT)
+  if not amount then return nil end
+  local o = namedOrder(id, tonumber(idEpoch))
+
+  if outcome == 'succeeded' then
+    if not o then
+      refundApart(nil, payment, amount, money, 'unknown_order', orderId)
+    elseif succeeded(o, payment, amount, money, orderId) == 'MORE' then
+      return 'MORE'
+    end
+  elseif o and (outcome == 'declined' or outcome == 'never_taken') then
+    failed(o, payment, outcome)
+  elseif outcome ~= 'pending' and outcome ~= 'declined' and outcome ~= 'never_taken' then
+    return nil
+  end
+  -- What is known is no longer asked about. An attempt is written down under the order's own amount.
+  if outcome ~= 'pending' then
+    local member = format('%s %s %d', id, payment, o and o.total or amount)
+    if call('ZSCORE', ATTEMPTS, member) then attempts[member] = false end
+  end
+  return o and describeOrder(o) or 'ORDER_NOT_FOUND'
+end, true)

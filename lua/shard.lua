@@ -1,0 +1,319 @@
+-- What every script shares: the clock, the policy and an overlay of one shard. The loader puts this file, and
+-- then orders.lua, before each operation.
+--
+-- An operation decides against the overlay, request by request, and `commit` writes what changed, once, at the
+-- very end. So a cart, a key or an item that comes twice in a batch is right, and a script that fails half-way
+-- has written nothing, which matters because Redis does not roll back.
+--
+-- KEYS, the same nine in every script (src/keys.ts):
+--   policy         hash    epoch, offset, clock, startsAt, endsAt, paused, closed, holdAt, …Ms, currency, catalogue
+--   stock          hash    sku → "allocation available inCarts inOrders sold price limit" (limit 0: none)
+--   carts          hash    cart → "deadline firstUnitAt sku=quantity sku=quantity …" (firstUnitAt 0: no unit yet)
+--   orders         hash    order → see orders.lua
+--   idempotency    hash    "c:<key>" → "fingerprint cart keptUntil"; "p:<payment>" and "a:<adjustment>" → "1"
+--   deadlines      zset    cart or order that holds something → when it lapses
+--   retention      zset    "c:<cart>", "o:<order>", "i:<idempotency field>" → when to forget it
+--   attempts       zset    "order payment amount" of unknown outcome → when to ask the provider about it
+--   outbox         stream  what Postgres must come to know
+--
+-- Times are Unix milliseconds, amounts minor units. Numbers are whole and below 2^53.
+
+local POLICY, STOCK, CARTS, ORDERS, IDEMPOTENCY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local DEADLINES, RETENTION, ATTEMPTS, OUTBOX = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+
+local call, format, match, gmatch = redis.call, string.format, string.match, string.gmatch
+
+local MAX_QUANTITY = 1e9
+local MAX_AMOUNT = 9007199254740991
+local MAX_LINES = 100
+-- Lapsed holds that one call gives back at the most, so that no call takes long.
+local RECLAIM_BOUND = 128
+-- How long a lapsed cart still answers that it has lapsed.
+local CART_RETENTION_MS = 3600 * 1000
+
+local policy = call('HMGET', POLICY, 'epoch', 'offset', 'clock', 'startsAt', 'endsAt', 'paused', 'closed',
+  'holdAt', 'holdMs', 'maxHoldMs', 'paymentMs', 'pendingMs', 'currency')
+local published = policy[1] ~= false
+local epoch = tonumber(policy[1])
+local startsAt, endsAt = tonumber(policy[4]), tonumber(policy[5])
+local paused, closed = policy[6] == '1', policy[7] == '1'
+local holdsAtCart = policy[8] == 'cart'
+local holdMs, maxHoldMs = tonumber(policy[9]), tonumber(policy[10])
+local paymentMs, pendingMs = tonumber(policy[11]), tonumber(policy[12])
+local currency = policy[13]
+
+-- Redis' clock is the only one, and it never goes back: a server whose time is set back would otherwise let a
+-- hold that has lapsed live again. `offset` is how tests move time.
+local time = call('TIME')
+local now = math.max(
+  time[1] * 1000 + math.floor(time[2] / 1000) + (tonumber(policy[2]) or 0),
+  tonumber(policy[3]) or 0)
+
+-- @returns scheduled, open, paused or ended
+local function saleStatus()
+  if endsAt and now >= endsAt then return 'ended' end
+  if now < startsAt then return 'scheduled' end
+  return paused and 'paused' or 'open'
+end
+
+-- @returns nil where the sale may give out units, else the refusal
+local function notOpen()
+  local status = saleStatus()
+  if status == 'open' then return nil end
+  if status == 'ended' then return 'SALE_ENDED' end
+  return format('SALE_NOT_OPEN %d %d', startsAt, now)
+end
+
+-- @returns the whole number that a text of digits says, or nil where it is none or above the bound: tonumber
+-- alone would take 'nan', '1e3' and '0x10', and lose digits past 2^53
+local function whole(text, bound)
+  if not text or #text > 16 or not match(text, '^%d+$') then return nil end
+  local number = tonumber(text)
+  return number <= bound and number or nil
+end
+
+-- --- Items ------------------------------------------------------------------------------------------------
+
+local items = {}
+
+local function parseItem(sku, raw)
+  local allocation, available, inCarts, inOrders, sold, price, limit =
+    match(raw, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  return {
+    sku = sku, allocation = tonumber(allocation), available = tonumber(available), inCarts = tonumber(inCarts),
+    inOrders = tonumber(inOrders), sold = tonumber(sold), price = tonumber(price), limit = tonumber(limit),
+  }
+end
+
+-- @returns the item as this call sees it, or false where the sale has none
+local function item(sku)
+  local known = items[sku]
+  if known == nil then
+    local raw = call('HGET', STOCK, sku)
+    known = raw and parseItem(sku, raw) or false
+    items[sku] = known
+  end
+  return known
+end
+
+-- What has left `available` and is not sold.
+local function held(it)
+  return holdsAtCart and it.inCarts + it.inOrders or it.inOrders
+end
+
+-- Units into carts, or out of them where `n` is negative.
+local function addToCarts(it, n)
+  it.inCarts = it.inCarts + n
+  if holdsAtCart then it.available = it.available - n end
+  it.changed = true
+end
+
+local function moveToOrders(it, n)
+  it.inCarts = it.inCarts - n
+  it.inOrders = it.inOrders + n
+  if not holdsAtCart then it.available = it.available - n end
+  it.changed = true
+end
+
+-- Units into orders straight from what is available, or back where `n` is negative.
+local function addToOrders(it, n)
+  it.inOrders = it.inOrders + n
+  it.available = it.available - n
+  it.changed = true
+end
+
+local function sell(it, n)
+  it.inOrders = it.inOrders - n
+  it.sold = it.sold + n
+  it.changed = true
+end
+
+-- --- Deadlines and retention ------------------------------------------------------------------------------
+
+local deadlines = {} -- id → when it lapses, false: no longer at all
+local earliestKnown -- cache of `earliest`: nil not known, false none
+
+-- `fresh`: nothing can stand in Redis under this id yet, so the earliest deadline can only come nearer.
+local function setDeadline(id, at, fresh)
+  deadlines[id] = at
+  if not fresh then
+    earliestKnown = nil
+  elseif earliestKnown ~= nil and (not earliestKnown or at < earliestKnown) then
+    earliestKnown = at
+  end
+end
+
+-- @returns the next time at which anything of this shard can lapse, or false where nothing is held
+local function earliest()
+  if earliestKnown ~= nil then return earliestKnown end
+  local first = false
+  for _, at in pairs(deadlines) do
+    if at and (not first or at < first) then first = at end
+  end
+  -- What the overlay has moved is no longer where Redis says; at most as many pages as the overlay has ids.
+  local from, page, found = 0, nil, false
+  repeat
+    page = call('ZRANGEBYSCORE', DEADLINES, format('(%d', now), '+inf', 'WITHSCORES', 'LIMIT', from, 16)
+    for i = 1, #page, 2 do
+      if deadlines[page[i]] == nil then
+        found = tonumber(page[i + 1])
+        break
+      end
+    end
+    from = from + 16
+  until found or #page < 32
+  if found and (not first or found < first) then first = found end
+  earliestKnown = first
+  return first
+end
+
+local retention = {} -- "c:<cart>", "o:<order>" or "i:<field>" → when to forget it, false: not any more
+
+-- --- Carts ------------------------------------------------------------------------------------------------
+
+local carts, changedCarts = {}, {}
+
+-- @returns the cart's record as text, or false
+local function cart(id)
+  local raw = carts[id]
+  if raw == nil then
+    raw = call('HGET', CARTS, id)
+    carts[id] = raw
+  end
+  return raw
+end
+
+local function putCart(id, deadline, firstUnitAt, lines, fresh)
+  carts[id] = format('%d %d %s', deadline, firstUnitAt, lines)
+  changedCarts[id] = true
+  setDeadline(id, deadline, fresh)
+end
+
+local function dropCart(id)
+  carts[id] = false
+  changedCarts[id] = true
+  setDeadline(id, false)
+end
+
+-- @returns deadline, when its first unit came, its lines as text
+local function parseCart(raw)
+  local deadline, firstUnitAt, lines = match(raw, '^(%d+) (%d+) (.*)$')
+  return tonumber(deadline), tonumber(firstUnitAt), lines
+end
+
+-- --- What an answer says about stock -------------------------------------------------------------------------
+
+-- @returns six words about one line: sku, the number given, price, quantity, available, units others hold
+local function stockWords(it, number, own, frozenPrice)
+  return format('%s %d %d %d %d %d', it.sku, number, frozenPrice or it.price, it.available + held(it), it.available,
+    it.inCarts + it.inOrders - own)
+end
+
+-- @returns whether units of an item may come back: none can be had, some are really held
+local function mayReturn(it)
+  return it.available == 0 and held(it) > 0
+end
+
+-- @returns the word for when units may return, '-' where nobody waits for any
+local function returnWord(wanted)
+  local at = wanted and earliest()
+  return at and format('%d', at) or '-'
+end
+
+-- Whether more holds have lapsed than this call gives back (`reclaim` in orders.lua).
+local moreLapsed = false
+
+-- Refuses lines for want of units, `{ item, requested, own }` each.
+local function insufficient(short)
+  -- While some that have lapsed are not back yet, a no would be a false one.
+  if moreLapsed then return 'MORE' end
+  local words, wanted = {}, false
+  for i, line in ipairs(short) do
+    words[i + 1] = stockWords(line.item, line.requested, line.own)
+    wanted = wanted or mayReturn(line.item)
+  end
+  words[1] = 'INSUFFICIENT ' .. returnWord(wanted)
+  return table.concat(words, ' ')
+end
+
+-- --- The end of a call ----------------------------------------------------------------------------------------
+
+local idempotency = {} -- field → value, false: none
+local changedKeys = {}
+local attempts = {} -- member → when to ask, false: no longer
+local outbox = {} -- lists of stream fields
+
+-- @returns the value that an idempotency field has, or false
+local function remembered(field)
+  local value = idempotency[field]
+  if value == nil then
+    value = call('HGET', IDEMPOTENCY, field)
+    idempotency[field] = value
+  end
+  return value
+end
+
+local function remember(field, value, until_)
+  idempotency[field] = value
+  changedKeys[field] = true
+  retention['i:' .. field] = until_
+end
+
+-- @returns the counters of the items that an outbox entry is about, as they are right after it
+local function countersWord(its)
+  local words = {}
+  for i, it in ipairs(its) do
+    words[i] = format('%s %d %d %d %d', it.sku, it.allocation, it.available, held(it), it.sold)
+  end
+  return table.concat(words, ' ')
+end
+
+-- Lua's stack bounds what one call can be given.
+local CALL_BOUND = 4000
+
+local function callMany(command, key, list)
+  for from = 1, #list, CALL_BOUND do
+    call(command, key, unpack(list, from, math.min(from + CALL_BOUND - 1, #list)))
+  end
+end
+
+-- Writes a map's changed fields: two calls at the most, whatever their number.
+local function writeHash(key, changed, values, encode)
+  local set, del = {}, {}
+  for field in pairs(changed) do
+    local value = values[field]
+    if value then
+      set[#set + 1] = field
+      set[#set + 1] = encode and encode(value) or value
+    else
+      del[#del + 1] = field
+    end
+  end
+  callMany('HSET', key, set)
+  callMany('HDEL', key, del)
+  return #set + #del > 0
+end
+
+local function writeZset(key, scores)
+  local add, rem = {}, {}
+  for member, score in pairs(scores) do
+    if score then
+      add[#add + 1] = format('%d', score)
+      add[#add + 1] = member
+    else
+      rem[#rem + 1] = member
+    end
+  end
+  callMany('ZADD', key, add)
+  callMany('ZREM', key, rem)
+  return #add + #rem > 0
+end
+
+-- Refuses to write anything at all rather than to break the promise that nothing is oversold.
+local function checkItem(it)
+  if it.available < 0 or it.inCarts < 0 or it.inOrders < 0 or it.sold < 0
+    or it.available + held(it) + it.sold ~= it.allocation then
+    error(format('INVARIANT %s: allocation %d, available %d, in carts %d, in orders %d, sold %d', it.sku,
+      it.allocation, it.available, it.inCarts, it.inOrders, it.sold))
+  end
+end

@@ -1,0 +1,119 @@
+/**
+ * The connection to Redis. It never sends a write twice by itself: a command whose reply was cut fails, and the
+ * caller, who has a key or an idempotent request, decides. It serves only a Redis that keeps what it acknowledges.
+ */
+import { Redis } from 'ioredis'
+import type { Logger } from '../log.js'
+import { loadScripts } from './scripts.js'
+
+/** How long a command may take before its outcome counts as unknown. */
+const commandTimeoutMs = 1_000
+/** The longest pause between two attempts to connect. */
+const reconnectBoundMs = 500
+
+/** What Redis must be set to, so that an acknowledged write survives a kill and none is evicted. */
+const durable: Readonly<Record<string, string>> = {
+  appendonly: 'yes',
+  appendfsync: 'always',
+  'maxmemory-policy': 'noeviction',
+  'no-appendfsync-on-rewrite': 'no',
+}
+
+/** This Redis may lose what it has acknowledged: no sale can run on it. */
+export class UnfitRedisError extends Error {
+  override name = 'UnfitRedisError'
+}
+
+export interface ConnectionOptions {
+  readonly url: string
+  /** `trusted`: the operator answers for the durability of a Redis where CONFIG is forbidden. */
+  readonly durability: 'checked' | 'trusted'
+  readonly log: Logger
+  /** Called when the Redis that answers cannot be used. */
+  readonly onUnfit: (error: UnfitRedisError) => void
+}
+
+export interface Connection {
+  readonly redis: Redis
+  /** @throws where Redis is away, or has not been found fit yet */
+  usable(): Redis
+  /** Resolves once Redis has been found fit for the first time. */
+  readonly ready: Promise<void>
+  close(): void
+}
+
+async function checkDurability(redis: Redis): Promise<void> {
+  let pairs: unknown
+  try {
+    pairs = await redis.config('GET', ...Object.keys(durable))
+  } catch (cause) {
+    if (cause instanceof Error && /NOPERM|unknown command|ERR/.test(cause.message)) {
+      throw new UnfitRedisError(
+        'Redis does not let its durability be checked (CONFIG GET): set REDIS_DURABILITY=trusted if you answer for it',
+        { cause },
+      )
+    }
+    throw cause
+  }
+  const settings = new Map<string, string>()
+  if (Array.isArray(pairs)) for (let i = 0; i + 1 < pairs.length; i += 2) settings.set(String(pairs[i]), String(pairs[i + 1]))
+  for (const [name, needed] of Object.entries(durable)) {
+    const found = settings.get(name)
+    if (found !== needed) {
+      throw new UnfitRedisError(`Redis may lose acknowledged writes: ${name} is ${found ?? 'unknown'}, and must be ${needed}`)
+    }
+  }
+}
+
+/** Opens the connection; it waits for a Redis that is away, for as long as it takes. */
+export function connect({ url, durability, log, onUnfit }: ConnectionOptions): Connection {
+  const redis = new Redis(url, {
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: commandTimeoutMs,
+    retryStrategy: (attempt) => Math.min(attempt * 50, reconnectBoundMs),
+  })
+  let fit = false
+  let away = false
+  const ready = new Promise<void>((resolve) => {
+    redis.on('ready', () => {
+      void prepare().then(
+        () => {
+          fit = true
+          away = false
+          resolve()
+        },
+        (error: unknown) => {
+          if (error instanceof UnfitRedisError) onUnfit(error)
+          else redis.disconnect(true)
+        },
+      )
+    })
+  })
+
+  // Every time: another server may answer now, and a restarted one has forgotten its scripts.
+  async function prepare(): Promise<void> {
+    if (durability === 'checked') await checkDurability(redis)
+    await loadScripts(redis)
+  }
+
+  redis.on('error', (error: Error) => {
+    if (!away) log.warn({ err: error }, 'Redis is away')
+    away = true
+  })
+  redis.on('close', () => {
+    fit = false
+  })
+
+  return {
+    redis,
+    ready,
+    usable() {
+      if (!fit) throw new Error('Redis is away')
+      return redis
+    },
+    close: () => redis.disconnect(),
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * From the words of the scripts' replies (described at the head of each file in lua/) to the contract's shapes.
+ */
+import type { Cart, CartLine, Customer, Order, OrderStatus, Sale, SaleItem } from '../contract.js'
+import { formatId } from '../ids.js'
+import type { Shard } from '../keys.js'
+import type { CountersAfter, FinalOrder, OutboxEntry, RefundReason } from '../outbox.js'
+import type { Refusal, ShortLine } from '../problems.js'
+import type { Catalogue } from './catalogue.js'
+
+/** How long a customer of a paused sale is asked to wait before trying again. */
+const pausedRetrySeconds = 5
+
+/** @returns RFC 3339 in UTC with three decimals */
+export const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString()
+
+/** @returns the time that a word says, or null for '-' and '0', which say none */
+function optionalTime(word: string): string | null {
+  return word === '-' || word === '0' || word === '' ? null : timeOf(Number(word))
+}
+
+/** A script's answer that no version of it gives. */
+function unexpected(reply: string): never {
+  throw new TypeError(`a script answered out of its form: ${reply.slice(0, 20)}`)
+}
+
+/** The refusals that are one word and carry nothing. */
+const plain = {
+  SALE_ENDED: 'sale_ended',
+  SALE_STATE: 'sale_state',
+  CART_NOT_FOUND: 'cart_not_found',
+  CART_EXPIRED: 'cart_expired',
+  CART_CHECKED_OUT: 'cart_checked_out',
+  CART_EMPTY: 'cart_empty',
+  ITEM_NOT_FOUND: 'item_not_found',
+  ORDER_NOT_FOUND: 'order_not_found',
+  ORDER_EXPIRED: 'order_expired',
+  ORDER_CANCELLED: 'order_cancelled',
+  ORDER_ALREADY_PAID: 'order_already_paid',
+  PAYMENT_IN_PROGRESS: 'payment_in_progress',
+  KEY_REUSED: 'idempotency_key_reused',
+  BELOW_COMMITTED: 'below_committed',
+  SALE_CLOSED: 'sale_state',
+} as const
+
+const invalid = (path: string, message: string): Refusal => ({ refused: 'invalid_request', errors: [{ path, message }] })
+
+/** @returns the refusal that a reply says */
+export function decodeRefusal(reply: string): Refusal {
+  const words = reply.split(' ')
+  const word = words[0]!
+  if (word === 'INSUFFICIENT') return { refused: 'insufficient_stock', items: shortLines(words) }
+  if (word in plain) return { refused: plain[word as keyof typeof plain] }
+  switch (word) {
+    case 'LIMIT': {
+      const items = []
+      for (let i = 1; i < words.length; i += 3) {
+        items.push({ sku: words[i]!, requested: Number(words[i + 1]), maxPerCart: Number(words[i + 2]) })
+      }
+      return { refused: 'limit_exceeded', items }
+    }
+    case 'SALE_NOT_OPEN': {
+      const startsAtMs = Number(words[1])
+      const waitMs = startsAtMs - Number(words[2])
+      const retryAfterSeconds = waitMs > 0 ? Math.ceil(waitMs / 1_000) : pausedRetrySeconds
+      return { refused: 'sale_not_open', startsAt: timeOf(startsAtMs), retryAfterSeconds }
+    }
+    case 'LINES':
+      return invalid('/items', 'a cart has at most 100 lines')
+    case 'TOTAL':
+      return invalid('/items', 'the total of a cart must be below 2^53')
+    case 'TOO_MANY':
+      return invalid('/delta', 'an allocation is at most 1000000000')
+    default:
+      return unexpected(reply)
+  }
+}
+
+function shortLines(words: readonly string[]): ShortLine[] {
+  const lines: ShortLine[] = []
+  for (let i = 2; i < words.length; i += 6) {
+    const quantity = Number(words[i + 3])
+    const available = Number(words[i + 4])
+    lines.push({
+      sku: words[i]!,
+      requested: Number(words[i + 1]),
+      stock: { quantity, available, inOtherCarts: Number(words[i + 5]) },
+      soldOut: available === 0 && quantity === 0,
+      mayReturnAt: returnsAt(words[1]!, quantity, available),
+    })
+  }
+  return lines
+}
+
+/** Units that are not available and not sold are held; only those can return. */
+function returnsAt(word: string, quantity: number, available: number): string | null {
+  return available === 0 && quantity > 0 ? optionalTime(word) : null
+}
+
+/** Reads lines of six words from `from` on. @returns the lines; their total is `total(lines)` */
+function cartLines(words: readonly string[], from: number, returnWord: string, catalogue: Catalogue, stock: boolean): CartLine[] {
+  const { currency, lowStockAt, items } = catalogue
+  const lines: CartLine[] = []
+  for (let i = from; i + 5 < words.length; i += 6) {
+    const sku = words[i]!
+    const own = Number(words[i + 1])
+    const price = Number(words[i + 2])
+    const quantity = Number(words[i + 3])
+    const available = Number(words[i + 4])
+    lines.push({
+      sku,
+      name: items.get(sku)?.name ?? sku,
+      quantity: own,
+      unitPrice: { amount: price, currency },
+      lineTotal: { amount: price * own, currency },
+      stock: stock ? { quantity, available, inOtherCarts: Number(words[i + 5]) } : null,
+      lowStock: stock && available <= lowStockAt,
+      mayReturnAt: stock ? returnsAt(returnWord, quantity, available) : null,
+    })
+  }
+  return lines
+}
+
+function total(lines: readonly CartLine[]): number {
+  let amount = 0
+  for (const line of lines) amount += line.lineTotal.amount
+  return amount
+}
+
+/** @returns the cart that a reply says, or its refusal */
+export function decodeCart(reply: string, shard: Shard, epoch: number, catalogue: Catalogue): Cart | Refusal {
+  if (!reply.startsWith('OK ')) return decodeRefusal(reply)
+  const words = reply.split(' ')
+  const local = words[2]!
+  const status = words[1] === 'open' ? 'open' : 'checked_out'
+  const items = cartLines(words, 5, words[4]!, catalogue, true)
+  return {
+    cartId: formatId('c', shard, epoch, local),
+    saleId: shard.saleId,
+    status,
+    expiresAt: timeOf(Number(words[3])),
+    items,
+    total: { amount: total(items), currency: catalogue.currency },
+    orderId: status === 'open' ? null : formatId('o', shard, epoch, local),
+  }
+}
+
+export interface DecodedOrder {
+  /** OK, REPEATED or PAID. */
+  readonly word: string
+  readonly order: Order
+}
+
+/** @returns the order that a reply says, or its refusal */
+export function decodeOrder(reply: string, shard: Shard, epoch: number, catalogue: Catalogue): DecodedOrder | Refusal {
+  const parts = reply.split('\n')
+  if (parts.length !== 4) return decodeRefusal(reply)
+  const [word, local, closed, returnWord] = parts[0]!.split(' ') as [string, string, string, string]
+  const head = recordHead(parts[1]!)
+  const { status } = head
+  const payable = status === 'awaiting_payment' || status === 'payment_pending'
+  return {
+    word,
+    order: {
+      orderId: formatId('o', shard, epoch, local),
+      saleId: shard.saleId,
+      cartId: formatId('c', shard, epoch, local),
+      status,
+      payBy: payable ? timeOf(head.payByMs) : null,
+      customer: JSON.parse(parts[3]!) as Customer,
+      items: cartLines(parts[2]!.split(' '), 0, returnWord, catalogue, closed === '0'),
+      total: { amount: head.totalAmount, currency: catalogue.currency },
+      payment: head.payment,
+      persisted: head.persisted,
+      createdAt: timeOf(head.createdAtMs),
+    },
+  }
+}
+
+interface RecordHead {
+  readonly status: OrderStatus
+  readonly createdAtMs: number
+  readonly payByMs: number
+  readonly payment: Order['payment']
+  readonly paidAtMs: number
+  readonly totalAmount: number
+  readonly persisted: boolean
+}
+
+/** Reads the first line of an order's record, as lua/orders.lua writes it. */
+function recordHead(line: string): RecordHead {
+  const words = line.split(' ')
+  if (words.length !== 11) unexpected(line)
+  const paymentId = words[4]!
+  return {
+    status: words[0] as OrderStatus,
+    createdAtMs: Number(words[2]),
+    payByMs: Number(words[3]),
+    payment: paymentId === '-'
+      ? null
+      : { paymentId, status: words[5] as 'pending' | 'succeeded' | 'declined', paidAt: optionalTime(words[6]!) },
+    paidAtMs: Number(words[6]),
+    totalAmount: Number(words[9]),
+    persisted: words[10] === '1',
+  }
+}
+
+/** @returns a sale without items, as the reply to P, I or A begins */
+export function decodeSale(words: readonly string[], catalogue: Catalogue): Sale {
+  const { saleId, name, holdAt, holdSeconds, maxHoldSeconds, paymentSeconds, lowStockAt } = catalogue
+  return {
+    saleId,
+    name,
+    status: words[1] as Sale['status'],
+    startsAt: timeOf(Number(words[2])),
+    endsAt: optionalTime(words[3]!),
+    holdAt,
+    holdSeconds,
+    maxHoldSeconds,
+    paymentSeconds,
+    lowStockAt,
+  }
+}
+
+/** @returns the items of a reply to I or A, in the order in which the sale was published */
+export function decodeItems(words: readonly string[], catalogue: Catalogue): SaleItem[] {
+  const { currency, lowStockAt, items } = catalogue
+  const at = new Map<string, number>()
+  for (let i = 6; i + 5 < words.length; i += 6) at.set(words[i]!, i)
+  const decoded: SaleItem[] = []
+  for (const [sku, entry] of items) {
+    const i = at.get(sku)
+    if (i === undefined) continue
+    const limit = Number(words[i + 1])
+    const quantity = Number(words[i + 3])
+    const available = Number(words[i + 4])
+    decoded.push({
+      sku,
+      name: entry.name,
+      description: entry.description,
+      price: { amount: Number(words[i + 2]), currency },
+      listPrice: entry.listAmount === null ? null : { amount: entry.listAmount, currency },
+      maxPerCart: limit === 0 ? null : limit,
+      stock: { quantity, available, inCarts: Number(words[i + 5]) },
+      lowStock: available <= lowStockAt,
+      mayReturnAt: returnsAt(words[5]!, quantity, available),
+    })
+  }
+  return decoded
+}
+
+/** @returns an order's record as it leaves Redis for good */
+function finalOrder(record: string, shard: Shard, epoch: number, local: string, currency: string): FinalOrder & { paidAtMs: number } {
+  const [head, lines, customer] = record.split('\n') as [string, string, string]
+  const { createdAtMs, totalAmount, paidAtMs } = recordHead(head)
+  return {
+    orderId: formatId('o', shard, epoch, local),
+    cartId: formatId('c', shard, epoch, local),
+    saleId: shard.saleId,
+    customer: JSON.parse(customer) as Customer,
+    lines: lines.split(' ').map((line) => {
+      const [sku, quantity, unitAmount] = line.split('=') as [string, string, string]
+      return { sku, quantity: Number(quantity), unitAmount: Number(unitAmount) }
+    }),
+    totalAmount,
+    currency,
+    createdAtMs,
+    paidAtMs,
+  }
+}
+
+function counters(text: string): CountersAfter[] {
+  const words = text.split(' ')
+  const after: CountersAfter[] = []
+  for (let i = 0; i + 4 < words.length; i += 5) {
+    const [sku, allocation, available, held, sold] = words.slice(i, i + 5) as [string, string, string, string, string]
+    after.push({ sku, allocation: Number(allocation), available: Number(available), held: Number(held), sold: Number(sold) })
+  }
+  return after
+}
+
+/**
+ * @param pairs the fields of a stream entry and their values, in turn
+ * @returns the entry that a script appended to the outbox
+ */
+export function decodeEntry(shard: Shard, outboxId: string, pairs: readonly string[], currency: string): OutboxEntry {
+  const fields = new Map<string, string>()
+  for (let i = 0; i + 1 < pairs.length; i += 2) fields.set(pairs[i]!, pairs[i + 1]!)
+  const field = (name: string): string => fields.get(name) ?? unexpected(`no ${name} in the outbox`)
+
+  const kind = field('kind')
+  const base = { outboxId, counters: counters(field('counters')) }
+  if (kind === 'shrunk') {
+    return { ...base, kind, adjustmentId: field('adjustment'), saleId: shard.saleId, sku: field('sku'), delta: Number(field('delta')) }
+  }
+  const payment = {
+    paymentId: field('payment'),
+    orderId: field('orderId'),
+    amount: Number(field('amount')),
+    currency: field('currency'),
+  }
+  const record = field('order')
+  const order = record === '' ? null : finalOrder(record, shard, Number(field('epoch')), field('local'), currency)
+  if (kind === 'paid' && order !== null) {
+    const { paidAtMs, ...final } = order
+    return { ...base, kind, order: final, payment, paidAtMs }
+  }
+  if (kind !== 'refund') unexpected(kind)
+  return { ...base, kind: 'refund', order, payment, reason: field('reason') as RefundReason }
+}

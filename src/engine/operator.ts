@@ -1,0 +1,64 @@
+/**
+ * What operators do to a running sale. Postgres knows of a sale and of a restock first; a pause, an end or a shrink
+ * takes effect here first.
+ */
+import type { Refusal } from '../problems.js'
+import { salesKey } from '../keys.js'
+import type { SaleDefinition } from '../sale.js'
+import { encodeCatalogue } from './catalogue.js'
+import { type Core, shardOf } from './core.js'
+import { decodeRefusal } from './decode.js'
+
+export interface Operator {
+  /** Publishes a sale; done twice, it changes nothing. @returns when the sale starts */
+  publish(definition: SaleDefinition): Promise<{ readonly startsAtMs: number }>
+  /** @returns when the sale ends, null where nobody has said */
+  control(saleId: string, action: 'pause' | 'resume' | 'end'): Promise<{ readonly endsAtMs: number | null } | Refusal>
+  /** Changes an item's allocation by `delta` units, once for each adjustment id. */
+  adjust(saleId: string, sku: string, delta: number, adjustmentId: string): Promise<null | Refusal>
+}
+
+/** How often an adjustment comes again while lapsed holds are given back before it is refused for them. */
+const againBound = 10_000
+
+export function createOperator(core: Core): Operator {
+  return {
+    async publish(definition) {
+      await core.assertWhole()
+      const { saleId, startsAtMs, endsAtMs, currency, holdAt } = definition
+      const reply = await core.run('publish', shardOf(saleId), [
+        startsAtMs ?? '-',
+        endsAtMs ?? '-',
+        holdAt,
+        definition.holdSeconds * 1_000,
+        definition.maxHoldSeconds * 1_000,
+        definition.paymentSeconds * 1_000,
+        definition.pendingSeconds * 1_000,
+        currency,
+        encodeCatalogue(definition),
+        ...definition.items.flatMap(({ sku, allocation, unitAmount, maxPerCart }) => [sku, allocation, unitAmount, maxPerCart ?? 0]),
+      ])
+      const match = typeof reply === 'string' ? /^(?:OK|EXISTS) (\d+)$/.exec(reply) : null
+      if (match === null) throw new TypeError(`publishing was answered out of its form: ${String(reply)}`)
+      await core.redis().sadd(salesKey, saleId)
+      return { startsAtMs: Number(match[1]) }
+    },
+
+    async control(saleId, action) {
+      const reply = String(await core.run('control', shardOf(saleId), [action]))
+      if (reply === 'NO_SALE') return core.missing('sale_not_found')
+      if (!reply.startsWith('OK ')) return decodeRefusal(reply)
+      return { endsAtMs: reply === 'OK -' ? null : Number(reply.slice(3)) }
+    },
+
+    async adjust(saleId, sku, delta, adjustmentId) {
+      for (let again = 0; again < againBound; again += 1) {
+        const reply = String(await core.run('adjust', shardOf(saleId), [adjustmentId, sku, delta]))
+        if (reply === 'OK') return null
+        if (reply === 'NO_SALE') return core.missing('sale_not_found')
+        if (reply !== 'MORE') return decodeRefusal(reply)
+      }
+      throw new Error('too many lapsed holds lie before this adjustment')
+    },
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The two ends of a payment, begin and settle; the provider's call lies between them, outside of Redis.
+ */
+import type { Order } from '../contract.js'
+import { formatId, newLocalId, parseId } from '../ids.js'
+import { strayShard } from '../keys.js'
+import type { ProviderPayment } from '../outbox.js'
+import type { Attempt } from '../payments/provider.js'
+import { isRefusal, type Refusal } from '../problems.js'
+import { overloaded, shed } from './batch.js'
+import type { Core } from './core.js'
+import { decodeOrder } from './decode.js'
+
+/** What begins a payment: a new attempt to charge, or an order that has been paid already. */
+export type BegunPayment =
+  | { readonly begun: true; readonly attempt: Attempt; readonly order: Order }
+  | { readonly begun: false; readonly order: Order }
+
+/** What the provider said of an attempt; `never_taken` makes the order payable again. */
+export type PaymentOutcome = 'succeeded' | 'declined' | 'pending' | 'never_taken'
+
+export interface Payments {
+  /** Checks that the order is payable and its units still held, and makes a new attempt the one in progress. */
+  beginPayment(orderId: string): Promise<BegunPayment | Refusal>
+  /**
+   * Records what the provider said of one attempt, whoever began it, in whatever state its order is. Money that finds
+   * no goods is put down for its refund, once.
+   * @returns the order as it is then; null where nobody here knows it
+   * @throws where it could not be recorded: the attempt stays open, and is asked about again
+   */
+  settlePayment(payment: ProviderPayment, outcome: PaymentOutcome): Promise<{ readonly order: Order | null }>
+}
+
+export function createPayments(core: Core): Payments {
+  /** Money for an order of no sale that is known here. */
+  async function recordStray({ paymentId, orderId, amount, currency }: ProviderPayment): Promise<void> {
+    await core.assertWhole()
+    await core.run('stray', strayShard, [paymentId, orderId, amount, currency])
+  }
+
+  return {
+    async beginPayment(orderId) {
+      const id = parseId('o', orderId)
+      const catalogue = id && (await core.catalogue(id.saleId))
+      if (!catalogue) return id ? core.missing('order_not_found') : { refused: 'order_not_found' }
+      const paymentId = formatId('p', id, id.epoch, newLocalId())
+      const reply = await core.ask('begin', id, `${id.epoch} ${id.local} ${paymentId}`)
+      if (reply === shed) return overloaded
+      if (reply === null) return core.missing('order_not_found')
+      const decoded = decodeOrder(reply.words, id, reply.epoch, catalogue)
+      if (isRefusal(decoded)) return decoded
+      const { word, order } = decoded
+      if (word === 'PAID') return { begun: false, order }
+      return { begun: true, order, attempt: { paymentId, orderId, ...order.total } }
+    },
+
+    async settlePayment(payment, outcome) {
+      const id = parseId('o', payment.orderId)
+      const catalogue = id && (await core.catalogue(id.saleId))
+      const reply = catalogue
+        ? await core.ask('settle', id, `${id.epoch} ${id.local} ${payment.paymentId} ${outcome} ${payment.amount} ${payment.currency} ${payment.orderId}`)
+        : null
+      if (reply === shed) throw new Error('too many payments wait to be settled')
+      if (reply === null || !id || !catalogue) {
+        if (outcome === 'succeeded') await recordStray(payment)
+        return { order: null }
+      }
+      if (reply.words === 'ORDER_NOT_FOUND') return { order: null }
+      const decoded = decodeOrder(reply.words, id, reply.epoch, catalogue)
+      if (isRefusal(decoded)) throw new Error(`a payment could not be settled: ${decoded.refused}`)
+      return { order: decoded.order }
+    },
+  }
+}
+

@@ -1,0 +1,151 @@
+/**
+ * What customers ask of a sale: look, hold, check out, cancel. Answers are the contract's own shapes.
+ */
+import { createHash } from 'node:crypto'
+import type { Cart, Customer, LineRequest, Order, Sale, SaleItem } from '../contract.js'
+import { newLocalId, parseId } from '../ids.js'
+import { salesKey } from '../keys.js'
+import { isRefusal, type Refusal } from '../problems.js'
+import { overloaded, shed } from './batch.js'
+import { type Core, shardOf } from './core.js'
+import { decodeCart, decodeItems, decodeOrder, decodeRefusal, decodeSale } from './decode.js'
+
+export interface Storefront {
+  /** @returns the published sales, without items, in the order of their ids */
+  sales(): Promise<Sale[]>
+  sale(saleId: string): Promise<Sale | Refusal>
+  item(saleId: string, sku: string): Promise<SaleItem | Refusal>
+  /** Makes a cart with all of the lines or none; the same key again answers with the cart as it is now. */
+  createCart(saleId: string, lines: readonly LineRequest[], idempotencyKey?: string): Promise<Cart | Refusal>
+  cart(cartId: string): Promise<Cart | Refusal>
+  /** Sets a line to a quantity; 0 removes it. */
+  setLine(cartId: string, sku: string, quantity: number): Promise<Cart | Refusal>
+  removeCart(cartId: string): Promise<null | Refusal>
+  checkout(cartId: string, customer: Customer): Promise<{ order: Order; repeated: boolean } | Refusal>
+  order(orderId: string): Promise<Order | Refusal>
+  cancelOrder(orderId: string): Promise<null | Refusal>
+  /** Whether a sale has given out its last unit for good. */
+  closed(saleId: string): Promise<boolean>
+}
+
+/** @returns lines of one item summed, in the order in which the items came first */
+function summed(lines: readonly LineRequest[]): string[] {
+  if (lines.length === 1) return [`${lines[0]!.sku}=${lines[0]!.quantity}`]
+  const quantities = new Map<string, number>()
+  for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity)
+  return Array.from(quantities, ([sku, quantity]) => `${sku}=${quantity}`)
+}
+
+/** @returns what tells one request from another under the same key: the lines, in whatever order they came */
+function fingerprint(lines: readonly string[]): string {
+  return createHash('sha256').update(lines.toSorted().join(' ')).digest('base64url').slice(0, 22)
+}
+
+export function createStorefront(core: Core): Storefront {
+  /** Reads what a sale says of itself (P), one item (I) or all (A). */
+  async function look(saleId: string, request: string) {
+    const catalogue = await core.catalogue(saleId)
+    if (catalogue === null) return core.missing('sale_not_found')
+    const reply = await core.ask('read', shardOf(saleId), request)
+    if (reply === shed) return overloaded
+    if (reply === null) return core.missing('sale_not_found')
+    if (!reply.words.startsWith('OK ')) return decodeRefusal(reply.words)
+    return { words: reply.words.split(' '), catalogue }
+  }
+
+  async function cartRequest(cartId: string, script: 'hold' | 'read', request: (epoch: number, local: string) => string) {
+    const id = parseId('c', cartId)
+    const catalogue = id && (await core.catalogue(id.saleId))
+    if (!catalogue) return id ? core.missing('cart_not_found') : ({ refused: 'cart_not_found' } as const)
+    const reply = await core.ask(script, id, request(id.epoch, id.local))
+    if (reply === shed) return overloaded
+    if (reply === null) return core.missing('cart_not_found')
+    return decodeCart(reply.words, id, reply.epoch, catalogue)
+  }
+
+  return {
+    async sales() {
+      const ids = await core.redis().smembers(salesKey)
+      if (ids.length === 0) await core.assertWhole()
+      const found = await Promise.all(ids.toSorted().map((saleId) => look(saleId, 'P')))
+      return found.map((one) => {
+        if (isRefusal(one)) throw new Error(`a published sale was refused: ${one.refused}`)
+        return decodeSale(one.words, one.catalogue)
+      })
+    },
+
+    async sale(saleId) {
+      const found = await look(saleId, 'A')
+      if (isRefusal(found)) return found
+      return { ...decodeSale(found.words, found.catalogue), items: decodeItems(found.words, found.catalogue) }
+    },
+
+    async item(saleId, sku) {
+      const found = await look(saleId, `I ${sku}`)
+      if (isRefusal(found)) return found
+      return decodeItems(found.words, found.catalogue)[0] ?? { refused: 'item_not_found' }
+    },
+
+    async createCart(saleId, lines, idempotencyKey) {
+      const catalogue = core.known(saleId) ?? (await core.catalogue(saleId))
+      if (catalogue === null) return core.missing('sale_not_found')
+      const shard = shardOf(saleId)
+      const words = summed(lines)
+      const key = idempotencyKey === undefined ? '- -' : `${idempotencyKey} ${fingerprint(words)}`
+      const reply = await core.ask('hold', shard, `C ${newLocalId()} ${key} ${words.join(' ')}`)
+      if (reply === shed) return overloaded
+      if (reply === null) return core.missing('sale_not_found')
+      return decodeCart(reply.words, shard, reply.epoch, catalogue)
+    },
+
+    cart: (cartId) => cartRequest(cartId, 'read', (epoch, local) => `C ${epoch} ${local}`),
+
+    setLine: (cartId, sku, quantity) =>
+      cartRequest(cartId, 'hold', (epoch, local) => `S ${epoch} ${local} ${sku} ${quantity}`),
+
+    async removeCart(cartId) {
+      const id = parseId('c', cartId)
+      if (id === null) return { refused: 'cart_not_found' }
+      const reply = await core.ask('hold', id, `D ${id.epoch} ${id.local}`)
+      if (reply === shed) return overloaded
+      if (reply === null) return core.missing('cart_not_found')
+      return reply.words === 'OK' ? null : decodeRefusal(reply.words)
+    },
+
+    async checkout(cartId, customer) {
+      const id = parseId('c', cartId)
+      const catalogue = id && (await core.catalogue(id.saleId))
+      if (!catalogue) return id ? core.missing('cart_not_found') : { refused: 'cart_not_found' }
+      const reply = await core.ask('checkout', id, `${id.epoch} ${id.local} ${JSON.stringify(customer)}`)
+      if (reply === shed) return overloaded
+      if (reply === null) return core.missing('cart_not_found')
+      const decoded = decodeOrder(reply.words, id, reply.epoch, catalogue)
+      return isRefusal(decoded) ? decoded : { order: decoded.order, repeated: decoded.word === 'REPEATED' }
+    },
+
+    async order(orderId) {
+      const id = parseId('o', orderId)
+      const catalogue = id && (await core.catalogue(id.saleId))
+      if (!catalogue) return id ? core.missing('order_not_found') : { refused: 'order_not_found' }
+      const reply = await core.ask('read', id, `O ${id.epoch} ${id.local}`)
+      if (reply === shed) return overloaded
+      if (reply === null) return core.missing('order_not_found')
+      const decoded = decodeOrder(reply.words, id, reply.epoch, catalogue)
+      return isRefusal(decoded) ? decoded : decoded.order
+    },
+
+    async cancelOrder(orderId) {
+      const id = parseId('o', orderId)
+      if (id === null) return { refused: 'order_not_found' }
+      const reply = await core.ask('cancel', id, `${id.epoch} ${id.local}`)
+      if (reply === shed) return overloaded
+      if (reply === null) return core.missing('order_not_found')
+      return reply.words === 'OK' ? null : decodeRefusal(reply.words)
+    },
+
+    async closed(saleId) {
+      const found = await look(saleId, 'P')
+      return !isRefusal(found) && found.words[4] === '1'
+    },
+  }
+}
