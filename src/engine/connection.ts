@@ -77,28 +77,26 @@ export function connect({ url, durability, log, onUnfit }: ConnectionOptions): C
   })
   let fit = false
   let away = false
+  let announce: () => void = () => undefined
   const ready = new Promise<void>((resolve) => {
-    redis.on('ready', () => {
-      void prepare().then(
-        () => {
-          fit = true
-          away = false
-          resolve()
-        },
-        (error: unknown) => {
-          if (error instanceof UnfitRedisError) onUnfit(error)
-          else redis.disconnect(true)
-        },
-      )
-    })
+    announce = resolve
   })
 
   // Every time: another server may answer now, and a restarted one has forgotten its scripts.
   async function prepare(): Promise<void> {
-    if (durability === 'checked') await checkDurability(redis)
-    await loadScripts(redis)
+    try {
+      if (durability === 'checked') await checkDurability(redis)
+      await loadScripts(redis)
+      fit = true
+      away = false
+      announce()
+    } catch (error) {
+      if (error instanceof UnfitRedisError) onUnfit(error)
+      else redis.disconnect(true)
+    }
   }
 
+  redis.on('ready', () => void prepare())
   redis.on('error', (error: Error) => {
     if (!away) log.warn({ err: error }, 'Redis is away')
     away = true

@@ -1,0 +1,39 @@
+/**
+ * Payment attempts of unknown outcome: the provider is asked until it is known. Near the end of the pending time it is
+ * asked to give the attempt up, so that the units go to somebody who pays.
+ */
+import type { DueAttempt, Engine } from '../src/engine/engine.js'
+import { redactId } from '../src/ids.js'
+import type { Shard } from '../src/keys.js'
+import type { Logger } from '../src/log.js'
+import type { PaymentProvider } from '../src/payments/provider.js'
+import { within } from '../src/within.js'
+
+/** How long the provider may take to answer a worker, in milliseconds; then it is asked again later. */
+export const providerMs = 5_000
+/** Most attempts that are asked about at once. */
+const askBound = 32
+
+/** Asks about the attempts of one shard whose time has come. @returns how many there were */
+export async function askAboutAttempts(engine: Engine, provider: PaymentProvider, log: Logger, shard: Shard): Promise<number> {
+  const due = await engine.dueAttempts(shard, askBound)
+  await Promise.all(due.map(async (one) => {
+    try {
+      await ask(engine, provider, one)
+    } catch (error) {
+      // Its next turn has been set already.
+      log.warn({ err: error, payment: redactId(one.attempt.paymentId) }, 'a payment’s outcome is still not known')
+    }
+  }))
+  return due.length
+}
+
+async function ask(engine: Engine, provider: PaymentProvider, { attempt, ask: question }: DueAttempt): Promise<void> {
+  if (question === 'cancel') {
+    const said = await within(providerMs, provider.cancel(attempt.paymentId))
+    await engine.settlePayment(attempt, said === 'captured' ? 'succeeded' : 'declined')
+    return
+  }
+  const said = await within(providerMs, provider.find(attempt.paymentId))
+  if (said !== 'pending') await engine.settlePayment(attempt, said)
+}

@@ -1,0 +1,60 @@
+/**
+ * The relay: from the outbox to the queue. It hands out ranges of entries, never the entries themselves; any number of
+ * relays work side by side, since a consumer group gives each entry to one of them.
+ */
+import type { Engine } from '../src/engine/engine.js'
+import type { Shard } from '../src/keys.js'
+import type { Logger } from '../src/log.js'
+import type { PersistJob } from '../src/outbox.js'
+import type { PersistQueue } from '../src/queue.js'
+
+/** Most entries of one job. */
+export const jobBound = 500
+/** Most entries of one outbox that are handed out and not persisted. */
+export const outstandingBound = 10_000
+/** How long an entry may be out without a job before it is handed out again, in milliseconds. */
+export const staleMs = 15_000
+/** Most entries that are looked at for that in one turn. */
+const staleBound = 1_000
+
+/** Hands out everything new of one outbox. @returns the number of entries */
+export async function relay(engine: Engine, queue: PersistQueue, shard: Shard): Promise<number> {
+  let handedOut = 0
+  for (;;) {
+    const range = await engine.claim(shard, jobBound, outstandingBound)
+    if (range === null) return handedOut
+    handedOut += range.count
+    await queue.add({ ...shard, first: range.first, last: range.last })
+  }
+}
+
+/** @returns whether stream id `a` comes before `b` or is the same */
+function notAfter(a: string, b: string): boolean {
+  const [aMs, aSequence] = a.split('-').map(BigInt) as [bigint, bigint]
+  const [bMs, bSequence] = b.split('-').map(BigInt) as [bigint, bigint]
+  return aMs < bMs || (aMs === bMs && aSequence <= bSequence)
+}
+
+function carries(job: PersistJob, shard: Shard, id: string): boolean {
+  return job.saleId === shard.saleId && job.shard === shard.shard && notAfter(job.first, id) && notAfter(id, job.last)
+}
+
+/**
+ * Hands out again what was handed out long ago and has no job: its relay died before it added one, or the queue gave
+ * the job up or forgot it.
+ */
+export async function redeliver(engine: Engine, queue: PersistQueue, log: Logger, shard: Shard): Promise<number> {
+  const stale = await engine.stale(shard, staleMs, staleBound)
+  if (stale.length === 0) return 0
+  const jobs = await queue.carried()
+  const lost = stale.filter((id) => !jobs.some((job) => carries(job, shard, id)))
+  // Other relays look as well; Redis gives each entry to one of them.
+  const claimed = await engine.claimAgain(shard, staleMs, lost)
+  for (let from = 0; from < claimed.length; from += jobBound) {
+    const part = claimed.slice(from, from + jobBound)
+    // What lies between and has a job is persisted twice, which changes nothing.
+    await queue.add({ ...shard, first: part[0]!, last: part.at(-1)! }, Date.now())
+  }
+  if (claimed.length > 0) log.warn({ saleId: shard.saleId, entries: claimed.length }, 'handed out again what had lost its job')
+  return claimed.length
+}

@@ -1,0 +1,110 @@
+/**
+ * The worker process: relay, persist, sweep and payment attempts, each in a loop of its own. Any number of these
+ * processes work side by side; none of them is on the way of a customer's request.
+ */
+import closeWithGrace from 'close-with-grace'
+import { readSettings, SettingsError } from '../src/config.js'
+import { openDatabase } from '../src/database.js'
+import { connect, createEngine, UnfitRedisError } from '../src/engine/engine.js'
+import type { Shard } from '../src/keys.js'
+import { createLogger } from '../src/log.js'
+import { createSandbox } from '../src/payments/sandbox.js'
+import { openPersistQueue, type PersistWorker, startPersistWorker } from '../src/queue.js'
+import { askAboutAttempts } from './attempts.js'
+import { type Loop, startLoop } from './loop.js'
+import { persist } from './persist.js'
+import { redeliver, relay } from './relay.js'
+import { type ClosedSales, createRounds, resume, sweep } from './sweep.js'
+
+/** Pauses between turns, in milliseconds. */
+const relayBusyMs = 5
+const relayIdleMs = 50
+const redeliverMs = 5_000
+const sweepMs = 500
+const askMs = 500
+const resumeMs = 5_000
+const heartbeatMs = 5_000
+/** How long a drain may take before the process ends all the same. */
+const drainMs = 8_000
+
+function start(): void {
+  const settings = readSettings('worker', process.env)
+  const log = createLogger(settings.logLevel)
+  const warn = (err: Error) => log.warn({ err }, 'a connection or a job failed, and will be tried again')
+
+  const connection = connect({
+    url: settings.redisUrl,
+    durability: settings.redisDurability,
+    log,
+    onUnfit: (error) => refuse(error),
+  })
+  const database = openDatabase(settings.databaseUrl, warn)
+  const engine = createEngine({ connection, nothingPublished: async () => !(await database.anySale()) })
+  const provider = createSandbox(() => connection.usable(), {
+    production: settings.production,
+    warn: (message) => log.warn(message),
+  })
+  const queue = openPersistQueue(settings.redisUrl, warn)
+  const closed: ClosedSales = new Set()
+
+  const loops: Loop[] = []
+  let persisting: PersistWorker | undefined
+
+  /** A loop through the shards of all sales; one that fails does not keep the others waiting. */
+  function throughSales(name: string, waitMs: number, turn: (shard: Shard) => Promise<number | void>, busyMs = waitMs): void {
+    const round = createRounds(engine, closed)
+    loops.push(startLoop(name, log, async () => {
+      let moved = 0
+      for (const shard of await round()) {
+        try {
+          moved += (await turn(shard)) ?? 0
+        } catch (error) {
+          log.error({ err: error, loop: name, saleId: shard.saleId }, 'a turn failed, and will be tried again')
+        }
+      }
+      return moved > 0 ? busyMs : waitMs
+    }))
+  }
+
+  async function work(): Promise<void> {
+    // Waits for a Redis that is away; Postgres is waited for job by job.
+    await connection.ready
+    persisting = startPersistWorker(settings.redisUrl, (job) => persist({ engine, database, provider, log }, job), warn)
+    loops.push(startLoop('heartbeat', log, async () => {
+      await engine.heartbeat()
+      return heartbeatMs
+    }))
+    loops.push(startLoop('resume', log, async () => {
+      await resume(engine, database, log)
+      return resumeMs
+    }))
+    throughSales('relay', relayIdleMs, (shard) => relay(engine, queue, shard), relayBusyMs)
+    throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, queue, log, shard))
+    throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard))
+    throughSales('attempts', askMs, (shard) => askAboutAttempts(engine, provider, log, shard))
+    log.info('the worker is at work')
+  }
+  void work()
+
+  closeWithGrace({ delay: drainMs, logger: log }, async ({ err }) => {
+    if (err) log.fatal({ err }, 'the worker ends on a fault')
+    await Promise.all(loops.map((loop) => loop.stop()))
+    await persisting?.close()
+    await queue.close()
+    await database.close()
+    connection.close()
+  })
+}
+
+/** One line, and the end: nothing here gets better by trying again. */
+function refuse(error: Error): never {
+  console.error(`flash-sale worker: ${error.message}`)
+  process.exit(1)
+}
+
+try {
+  start()
+} catch (error) {
+  if (error instanceof SettingsError || error instanceof UnfitRedisError) refuse(error)
+  throw error
+}
