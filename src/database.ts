@@ -1,0 +1,51 @@
+/**
+ * The typed face of Postgres: the catalogue, sales and their adjustments, and every order that was paid. None of it
+ * is on the way of a customer's request while a sale runs.
+ */
+import type { PutItem } from './contract.js'
+import { adjust, adjustmentsNotInRedis, deleteAdjustment, markAdjustmentInRedis, type RequestedAdjustment } from './database/adjustments.js'
+import { findItem, putItem } from './database/items.js'
+import { knownPayment, order } from './database/orders.js'
+import { persist } from './database/persist.js'
+import { openPool, reaching } from './database/pool.js'
+import { anySale, createSale, markClosed, markPublished, setSaleEnd, unclosedSales, unpublishedSales } from './database/sales.js'
+import type { OutboxEntry } from './outbox.js'
+import type { PlannedSale } from './sale.js'
+
+export type { RequestedAdjustment, StoredAdjustment } from './database/adjustments.js'
+export type { Persisted } from './database/persist.js'
+export { DatabaseUnavailable } from './database/pool.js'
+
+export type Database = ReturnType<typeof openDatabase>
+
+/**
+ * Connects when first used. Every call throws `DatabaseUnavailable` while Postgres is away, within seconds.
+ * @param onError told of connections that broke while nothing ran on them
+ */
+export function openDatabase(databaseUrl: string, onError: (error: Error) => void = () => {}) {
+  const pool = openPool(databaseUrl, onError)
+  return {
+    putItem: (sku: string, body: PutItem) => reaching(putItem(pool, sku, body)),
+    item: (sku: string) => reaching(findItem(pool, sku)),
+
+    createSale: (plan: PlannedSale) => reaching(createSale(pool, plan)),
+    unpublishedSales: () => reaching(unpublishedSales(pool)),
+    markPublished: (saleId: string, startsAtMs: number) => reaching(markPublished(pool, saleId, startsAtMs)),
+    setSaleEnd: (saleId: string, endsAtMs: number) => reaching(setSaleEnd(pool, saleId, endsAtMs)),
+    markClosed: (saleId: string) => reaching(markClosed(pool, saleId)),
+    unclosedSales: () => reaching(unclosedSales(pool)),
+    anySale: () => reaching(anySale(pool)),
+
+    adjust: (request: RequestedAdjustment) => reaching(adjust(pool, request)),
+    markAdjustmentInRedis: (adjustmentId: string) => reaching(markAdjustmentInRedis(pool, adjustmentId)),
+    deleteAdjustment: (adjustmentId: string) => reaching(deleteAdjustment(pool, adjustmentId)),
+    adjustmentsNotInRedis: () => reaching(adjustmentsNotInRedis(pool)),
+
+    persist: (entries: readonly OutboxEntry[]) => reaching(persist(pool, entries)),
+    order: (orderId: string) => reaching(order(pool, orderId)),
+    knownPayment: (paymentId: string) => reaching(knownPayment(pool, paymentId)),
+
+    ping: async () => { await reaching(pool.query('select 1')) },
+    close: () => pool.end(),
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Writes a batch of outbox entries, in a transaction of its caller: a handful of statements, however many entries.
+ * Each is sent as arrays, one a column, and has a name, so a connection plans it once.
+ *
+ * Locks are taken in one order, orders by id, then items by sku, then what sales sold, so that batches side by side
+ * wait for each other and never in a circle. Hot rows come last: they are locked for the least time.
+ */
+import type { FinalOrder, OutboxEntry } from '../outbox.js'
+import type { Connection } from './pool.js'
+
+type Paid = Extract<OutboxEntry, { kind: 'paid' }>
+type Refund = Extract<OutboxEntry, { kind: 'refund' }>
+type Shrunk = Extract<OutboxEntry, { kind: 'shrunk' }>
+type Ordered = Paid | (Refund & { readonly order: FinalOrder })
+
+interface Line {
+  readonly orderId: string
+  readonly saleId: string
+  readonly sku: string
+  readonly position: number
+  readonly quantity: number
+  readonly unitAmount: number
+}
+
+interface Movement {
+  readonly sku: string
+  readonly saleId: string
+  readonly orderId: string | null
+  readonly adjustmentId: string | null
+  readonly delta: number
+  readonly reason: string
+}
+
+/** @throws DatabaseError where Postgres refuses an entry; what is there already is left as it is */
+export async function writeEntries(connection: Connection, entries: readonly OutboxEntry[]): Promise<void> {
+  const fresh = await insertOrders(connection, entries.filter(isOrdered))
+  const paid = entries.filter((entry) => entry.kind === 'paid').filter(({ order }) => fresh.has(order.orderId))
+  await insertPayments(connection, paid)
+  await insertRefunds(connection, entries.filter((entry) => entry.kind === 'refund'))
+  await insertLines(connection, entries.filter(isOrdered).filter(({ order }) => fresh.has(order.orderId)).flatMap(linesOf))
+
+  const shrinks = await applyShrinks(connection, entries.filter((entry) => entry.kind === 'shrunk'))
+  const sales = paid.flatMap(linesOf).map(({ orderId, saleId, sku, quantity }): Movement => (
+    { sku, saleId, orderId, adjustmentId: null, delta: -quantity, reason: 'sold' }))
+  if (sales.length + shrinks.length === 0) return
+  await insertMovements(connection, [...sales, ...shrinks])
+  await changeQuantities(connection, [...sales, ...shrinks])
+  await changeSaleItems(connection, sales, shrinks)
+}
+
+function isOrdered(entry: OutboxEntry): entry is Ordered {
+  return entry.kind !== 'shrunk' && entry.order !== null
+}
+
+function linesOf({ order }: Ordered): Line[] {
+  return order.lines.map((line, position) => ({ orderId: order.orderId, saleId: order.saleId, position, ...line }))
+}
+
+/**
+ * Where an order is there already and says otherwise, this tries to change it, and the table refuses: an entry that
+ * contradicts what is known is not taken for a repetition of it.
+ * @returns the ids of those that were not there
+ */
+async function insertOrders(connection: Connection, entries: readonly Ordered[]): Promise<Set<string>> {
+  if (entries.length === 0) return new Set()
+  const { rows } = await connection.query<{ order_id: string }>({
+    name: 'insert-orders',
+    text: `
+      insert into orders (order_id, sale_id, cart_id, status, total_amount, currency, customer_name, customer_email,
+                          customer_phone, customer_address, payment_id, outbox_id, paid_at, created_at)
+      select order_id, sale_id, cart_id, status, total_amount, currency, name, email, phone, address, payment_id,
+             outbox_id, to_timestamp(paid_at_ms / 1000.0), to_timestamp(created_at_ms / 1000.0)
+        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+                    $9::text[], $10::jsonb[], $11::text[], $12::text[], $13::bigint[], $14::bigint[])
+             as entry (order_id, sale_id, cart_id, status, total_amount, currency, name, email,
+                       phone, address, payment_id, outbox_id, paid_at_ms, created_at_ms)
+       order by order_id
+          on conflict (order_id) do update set status = excluded.status
+       where orders.status <> excluded.status
+          or (orders.status = 'paid' and orders.payment_id <> excluded.payment_id)
+      returning order_id`,
+    values: [
+      entries.map(({ order }) => order.orderId),
+      entries.map(({ order }) => order.saleId),
+      entries.map(({ order }) => order.cartId),
+      entries.map(({ kind }) => (kind === 'paid' ? 'paid' : 'refunded')),
+      entries.map(({ order }) => order.totalAmount),
+      entries.map(({ order }) => order.currency),
+      entries.map(({ order }) => order.customer.name),
+      entries.map(({ order }) => order.customer.email),
+      entries.map(({ order }) => order.customer.phone ?? null),
+      entries.map(({ order }) => JSON.stringify(order.customer.address)),
+      entries.map(({ payment }) => payment.paymentId),
+      entries.map(({ outboxId }) => outboxId),
+      entries.map((entry) => (entry.kind === 'paid' ? entry.paidAtMs : null)),
+      entries.map(({ order }) => order.createdAtMs),
+    ],
+  })
+  return new Set(rows.map((row) => row.order_id))
+}
+
+/** Money that paid an order. That it was known before is a fault: it went back, or paid another order. */
+async function insertPayments(connection: Connection, entries: readonly Paid[]): Promise<void> {
+  if (entries.length === 0) return
+  await connection.query({
+    name: 'insert-payments',
+    text: `
+      insert into payments (payment_id, order_id, amount, currency, status)
+      select payment_id, order_id, amount, currency, 'succeeded'
+        from unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) as entry (payment_id, order_id, amount, currency)
+       order by payment_id`,
+    values: [
+      entries.map(({ payment }) => payment.paymentId),
+      entries.map(({ payment }) => payment.orderId),
+      entries.map(({ payment }) => payment.amount),
+      entries.map(({ payment }) => payment.currency),
+    ],
+  })
+}
+
+/** Money that went back, once. That it had paid an order is a fault, and the table refuses the change. */
+async function insertRefunds(connection: Connection, entries: readonly Refund[]): Promise<void> {
+  if (entries.length === 0) return
+  await connection.query({
+    name: 'insert-refunds',
+    text: `
+      insert into payments (payment_id, order_id, amount, currency, status, refund_reason)
+      select payment_id, order_id, amount, currency, 'refunded', reason
+        from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
+             as entry (payment_id, order_id, amount, currency, reason)
+       order by payment_id
+          on conflict (payment_id) do update set status = excluded.status where payments.status <> excluded.status`,
+    values: [
+      entries.map(({ payment }) => payment.paymentId),
+      entries.map(({ payment }) => payment.orderId),
+      entries.map(({ payment }) => payment.amount),
+      entries.map(({ payment }) => payment.currency),
+      entries.map(({ reason }) => reason),
+    ],
+  })
+}
+
+/** Names come from the sale; a line that the sale does not know has none, and is refused for it. */
+async function insertLines(connection: Connection, lines: readonly Line[]): Promise<void> {
+  if (lines.length === 0) return
+  await connection.query({
+    name: 'insert-lines',
+    text: `
+      insert into order_lines (order_id, sku, position, name, quantity, unit_amount)
+      select order_id, sku, line.position, sale_items.name, quantity, unit_amount
+        from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[])
+             as line (order_id, sale_id, sku, position, quantity, unit_amount)
+        left join sale_items using (sale_id, sku)`,
+    values: [
+      lines.map(({ orderId }) => orderId),
+      lines.map(({ saleId }) => saleId),
+      lines.map(({ sku }) => sku),
+      lines.map(({ position }) => position),
+      lines.map(({ quantity }) => quantity),
+      lines.map(({ unitAmount }) => unitAmount),
+    ],
+  })
+}
+
+/**
+ * Whoever asked for a shrink may have been refused and have withdrawn it while a repetition went through: the entry
+ * tells what has happened, so it is stored even where no request is left.
+ * @returns the movements of those that were not applied before
+ */
+async function applyShrinks(connection: Connection, entries: readonly Shrunk[]): Promise<Movement[]> {
+  if (entries.length === 0) return []
+  const { rows } = await connection.query<Movement>({
+    name: 'apply-shrinks',
+    text: `
+      insert into adjustments (adjustment_id, scope, sku, sale_id, delta, reason, state, in_redis)
+      select adjustment_id, 'sale:' || sale_id, sku, sale_id, delta, 'shrunk', 'applied', true
+        from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as entry (adjustment_id, sale_id, sku, delta)
+       order by adjustment_id
+          on conflict (adjustment_id) do update set state = 'applied', in_redis = true
+       where adjustments.state = 'requested'
+      returning sku, sale_id as "saleId", null as "orderId", adjustment_id as "adjustmentId", delta, reason`,
+    values: [
+      entries.map(({ adjustmentId }) => adjustmentId),
+      entries.map(({ saleId }) => saleId),
+      entries.map(({ sku }) => sku),
+      entries.map(({ delta }) => delta),
+    ],
+  })
+  return rows
+}
+
+async function insertMovements(connection: Connection, movements: readonly Movement[]): Promise<void> {
+  await connection.query({
+    name: 'insert-movements',
+    text: `
+      insert into stock_movements (sku, sale_id, order_id, adjustment_id, delta, reason)
+      select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])`,
+    values: [
+      movements.map(({ sku }) => sku),
+      movements.map(({ saleId }) => saleId),
+      movements.map(({ orderId }) => orderId),
+      movements.map(({ adjustmentId }) => adjustmentId),
+      movements.map(({ delta }) => delta),
+      movements.map(({ reason }) => reason),
+    ],
+  })
+}
+
+async function changeQuantities(connection: Connection, movements: readonly Movement[]): Promise<void> {
+  await connection.query({
+    name: 'change-quantities',
+    text: `
+      with change as (
+        select sku, sum(delta)::bigint as delta from unnest($1::text[], $2::bigint[]) as movement (sku, delta) group by sku
+      ), locked as (
+        select sku from items where sku = any($1::text[]) order by sku for no key update
+      )
+      update items set quantity = quantity + change.delta
+        from locked join change using (sku) where items.sku = locked.sku`,
+    values: [movements.map(({ sku }) => sku), movements.map(({ delta }) => delta)],
+  })
+}
+
+/** Nobody changes what a sale sold or may sell without the lock of the item, so these locks need no order. */
+async function changeSaleItems(connection: Connection, sales: readonly Movement[], shrinks: readonly Movement[]): Promise<void> {
+  const movements = [...sales, ...shrinks]
+  await connection.query({
+    name: 'change-sale-items',
+    text: `
+      update sale_items set sold = sale_items.sold + change.sold, allocation = sale_items.allocation + change.allocation
+        from (select sale_id, sku, sum(sold)::bigint as sold, sum(allocation)::bigint as allocation
+                from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as movement (sale_id, sku, sold, allocation)
+               group by sale_id, sku) as change
+       where sale_items.sale_id = change.sale_id and sale_items.sku = change.sku`,
+    values: [
+      movements.map(({ saleId }) => saleId),
+      movements.map(({ sku }) => sku),
+      movements.map((movement) => (movement.orderId === null ? 0 : -movement.delta)),
+      movements.map((movement) => (movement.orderId === null ? movement.delta : 0)),
+    ],
+  })
+}

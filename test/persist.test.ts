@@ -1,0 +1,147 @@
+import { randomInt } from 'node:crypto'
+import { DatabaseUnavailable, openDatabase } from '../src/database.js'
+import type { FinalOrder, OutboxEntry } from '../src/outbox.js'
+import { runOn } from './postgres.js'
+import { accepted, database, paid, promise, quantityOf, refund, seedItem, seedSale, soldOf, url, usd, type PaidEntry } from './store.js'
+
+promise('a paid order can be read for good, just as it was paid', async (t) => {
+  const lamp = await seedItem(10)
+  const desk = await seedItem(10)
+  const saleId = await seedSale({ [lamp]: 5, [desk]: 5 })
+  const entry = paid(saleId, { [lamp]: 2, [desk]: 1 })
+  t.same(await database.persist([entry]), ['persisted'])
+  const line = { stock: null, lowStock: false, mayReturnAt: null, unitPrice: usd(1_999) }
+  t.same(await database.order(entry.order.orderId), {
+    orderId: entry.order.orderId, saleId, cartId: entry.order.cartId, status: 'paid', payBy: null, customer: entry.order.customer,
+    items: [
+      { sku: lamp, name: `Item ${lamp}`, quantity: 2, lineTotal: usd(3_998), ...line },
+      { sku: desk, name: `Item ${desk}`, quantity: 1, lineTotal: usd(1_999), ...line },
+    ],
+    total: usd(5_997),
+    payment: { paymentId: entry.payment.paymentId, status: 'succeeded', paidAt: '2024-11-24T01:39:06.007Z' },
+    persisted: true, createdAt: '2024-11-24T01:39:05.123Z',
+  })
+  t.equal(await quantityOf(lamp), 8)
+  t.equal(await database.knownPayment(entry.payment.paymentId), 'paid')
+  t.equal(await database.knownPayment('nobody'), null)
+  t.equal(await database.order('nobody'), null)
+})
+
+promise('batches that overlap, repeat and run side by side count every order once', async (t) => {
+  const skus = await Promise.all(Array.from({ length: 5 }, () => seedItem(10_000)))
+  const saleId = await seedSale(Object.fromEntries(skus.map((sku) => [sku, 10_000])))
+  const orders = Array.from({ length: 300 }, () => {
+    const chosen = skus.filter(() => randomInt(2) === 1)
+    return paid(saleId, Object.fromEntries((chosen.length ? chosen : [skus[0]!]).toReversed().map((sku) => [sku, 1 + randomInt(3)])))
+  })
+  const results = await Promise.all(Array.from({ length: 12 }, () => {
+    const first = randomInt(200)
+    return database.persist(orders.slice(first, first + 100).toSorted(() => randomInt(3) - 1))
+  }))
+  results.push(await database.persist([...orders, ...orders.slice(0, 7)]))
+  t.ok(results.flat().every((result) => result === 'persisted'))
+  for (const sku of skus) {
+    const units = orders.reduce((sum, { order }) => sum + (order.lines.find((line) => line.sku === sku)?.quantity ?? 0), 0)
+    t.equal(await quantityOf(sku), 10_000 - units)
+    t.same(await soldOf(saleId, sku), { sold: units, allocation: 10_000 })
+  }
+})
+
+promise('one bad order is set apart, whole and once, and its batch is persisted', async (t) => {
+  const sku = await seedItem(100)
+  const saleId = await seedSale({ [sku]: 100 })
+  const good = Array.from({ length: 20 }, () => paid(saleId, { [sku]: 1 }))
+  const base = paid(saleId, { [sku]: 1 })
+  const spoiled = (change: Partial<FinalOrder>): PaidEntry => {
+    const entry = paid(saleId, { [sku]: 1 })
+    return { ...entry, order: { ...entry.order, ...change } }
+  }
+  const bad = [
+    spoiled({ customer: { ...base.order.customer, name: 'nul \u0000' } }),
+    spoiled({ customer: { ...base.order.customer, address: { ...base.order.customer.address, city: '\u0000' } } }),
+    spoiled({ cartId: good[0]!.order.cartId }),
+    spoiled({ lines: [{ sku: 'nobody', quantity: 1, unitAmount: 1 }] }),
+    spoiled({ saleId: 'nothing' }),
+    spoiled({ lines: [{ sku, quantity: 1.5, unitAmount: 1 }] }),
+    { ...spoiled({}), payment: { ...base.payment, paymentId: good[1]!.payment.paymentId } },
+  ]
+  const batch: OutboxEntry[] = [...good]
+  bad.forEach((entry, index) => batch.splice(3 * index + 2, 0, entry))
+  const results = await database.persist(batch)
+  t.equal(results.filter((result) => result === 'persisted').length, good.length)
+  for (const entry of bad) t.match(results[batch.indexOf(entry)], { poisoned: /^2[23]/, reason: String })
+  t.same(await database.persist(batch), results, 'and the same again when the job is run again')
+  t.equal(await quantityOf(sku), 80)
+  const dead = await runOn<{ outbox_id: string; entry: string }>(url, 'select outbox_id, entry from dead_orders')
+  t.same(new Map(dead.map((row) => [row.outbox_id, JSON.parse(row.entry)])), new Map(bad.map((entry) => [entry.outboxId, entry])))
+  t.equal(await database.knownPayment(bad[0]!.payment.paymentId), 'paid', 'its money did pay for it')
+})
+
+promise('an order that waits for its restock keeps nobody else waiting, and arrives after it', async (t) => {
+  const short = await seedItem(2)
+  const plenty = await seedItem(100)
+  const saleId = await seedSale({ [short]: 2, [plenty]: 100 })
+  const batch = [paid(saleId, { [plenty]: 1 }), paid(saleId, { [short]: 3 }), paid(saleId, { [short]: 2, [plenty]: 1 }), paid(saleId, { [plenty]: 1 })]
+  t.same(await database.persist(batch), ['persisted', 'retry', 'persisted', 'persisted'])
+  t.equal(await quantityOf(short), 0)
+  accepted(await database.adjust({ sku: short, saleId, delta: 3, reason: 'a late delivery' }))
+  t.same(await database.persist(batch), batch.map(() => 'persisted'))
+  t.equal(await quantityOf(short), 0)
+  t.equal(await quantityOf(plenty), 97)
+  t.same(await runOn(url, 'select 1 from dead_orders where sale_id = $1', [saleId]), [])
+})
+
+promise('money that went back is known to have gone back, and took no stock', async (t) => {
+  const sku = await seedItem(10)
+  const saleId = await seedSale({ [sku]: 10 })
+  const lapsed = paid(saleId, { [sku]: 1 })
+  const stray = paid(saleId, { [sku]: 1 })
+  const batch = [refund(lapsed, lapsed.order), refund(stray, null, 'unknown_order')]
+  t.same(await database.persist(batch), ['persisted', 'persisted'])
+  t.same(await database.persist(batch), ['persisted', 'persisted'])
+  t.match(await database.order(lapsed.order.orderId), { status: 'refunded', payment: { status: 'succeeded', paidAt: null }, items: [{ sku }] })
+  t.equal(await database.order(stray.order.orderId), null)
+  t.equal(await database.knownPayment(lapsed.payment.paymentId), 'refunded')
+  t.equal(await database.knownPayment(stray.payment.paymentId), 'refunded')
+  t.equal(await quantityOf(sku), 10)
+  t.same(await runOn(url, 'select refund_reason from payments where payment_id = $1', [stray.payment.paymentId]), [{ refund_reason: 'unknown_order' }])
+})
+
+promise('no payment is both kept and given back, and no order goes back on its word', async (t) => {
+  const sku = await seedItem(10)
+  const saleId = await seedSale({ [sku]: 10 })
+  const kept = paid(saleId, { [sku]: 1 })
+  const returned = paid(saleId, { [sku]: 1 })
+  t.match(await database.persist([kept, refund(kept, null, 'duplicate')]), ['persisted', { poisoned: /^23/ }])
+  t.match(await database.persist([refund(returned, returned.order), returned]), ['persisted', { poisoned: /^23/ }])
+  t.match(await database.persist([refund(kept, kept.order)]), [{ poisoned: /^23/ }])
+  t.equal(await database.knownPayment(kept.payment.paymentId), 'paid')
+  t.equal(await quantityOf(sku), 9)
+})
+
+promise('the ledger cannot be rewritten', async (t) => {
+  for (const statement of ['update stock_movements set delta = 1', 'delete from stock_movements', 'truncate stock_movements']) {
+    await t.rejects(runOn(url, statement), { code: '23001' })
+  }
+})
+
+promise('a server that drops its connections ends nobody, and one that is away is a clear fault', async (t) => {
+  const errors: Error[] = []
+  const other = openDatabase(url, (error) => errors.push(error))
+  t.teardown(() => other.close())
+  const sku = await seedItem(10_000)
+  const saleId = await seedSale({ [sku]: 10_000 })
+  const batches = Array.from({ length: 8 }, () => Array.from({ length: 200 }, () => paid(saleId, { [sku]: 1 })))
+  const running = Promise.allSettled(batches.map((batch) => other.persist(batch)))
+  await other.ping()
+  await runOn(url, 'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()')
+  for (const result of await running) {
+    if (result.status === 'rejected') t.type(result.reason, DatabaseUnavailable)
+  }
+  for (const batch of batches) t.ok((await other.persist(batch)).every((result) => result === 'persisted'))
+  t.equal(await quantityOf(sku), 10_000 - 1_600)
+
+  const nowhere = openDatabase('postgres://postgres@127.0.0.1:9/postgres')
+  await t.rejects(nowhere.ping(), DatabaseUnavailable)
+  await nowhere.close()
+})
