@@ -123,6 +123,8 @@ export const LineRequest = Strict({ sku: ClientId, quantity: Quantity })
 export type LineRequest = Static<typeof LineRequest>
 export const CreateCart = Strict({ items: Type.Optional(Type.Array(LineRequest, { maxItems: maxCartLines })) })
 export const SetLine = Strict({ quantity: Integer(0, maxQuantity) })
+/** The body of a call that needs none. */
+export const NoBody = Strict({})
 export const IdempotencyHeaders = Type.Object({
   'idempotency-key': Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' })),
 })
@@ -211,7 +213,7 @@ export const CatalogueItem = Strict({
 export type CatalogueItem = Static<typeof CatalogueItem>
 
 export const Adjust = Strict({
-  delta: Type.Integer({ minimum: -maxQuantity, maximum: maxQuantity }),
+  delta: Type.Integer({ minimum: -maxQuantity, maximum: maxQuantity, not: { const: 0 } }),
   reason: Text(200),
   saleId: Type.Optional(ClientId),
 })
@@ -258,6 +260,22 @@ export const saleDefaults = {
   pendingSeconds: 900,
   lowStockAt: 5,
 } as const
+
+export const AuditReport = Strict({
+  ok: Type.Boolean(),
+  checkedAt: Time,
+  items: Type.Array(Strict({
+    sku: ClientId,
+    allocation: Type.Integer(),
+    available: Type.Integer(),
+    held: Type.Integer(),
+    sold: Type.Integer(),
+    persisted: Type.Integer(),
+    inFlight: Type.Integer(),
+  })),
+  violations: Type.Array(Strict({ rule: Type.String(), sku: Type.Optional(ClientId), detail: Type.String() })),
+})
+export type AuditReport = Static<typeof AuditReport>
 
 // --- Operations ------------------------------------------------------------------------------------
 

@@ -3,8 +3,7 @@
  */
 import { formatId } from '../ids.js'
 import { type Shard, salesKey, shardKey, strayShard, workerKey } from '../keys.js'
-import type { OutboxEntry } from '../outbox.js'
-import type { Attempt } from '../payments/provider.js'
+import type { OutboxEntry, ProviderPayment } from '../outbox.js'
 import { type Core, shardOf } from './core.js'
 import { decodeEntry } from './decode.js'
 
@@ -31,7 +30,7 @@ export interface OutboxState {
 }
 
 export interface DueAttempt {
-  readonly attempt: Attempt
+  readonly attempt: ProviderPayment
   readonly ask: 'find' | 'cancel'
 }
 

@@ -5,7 +5,6 @@ import type { Order } from '../contract.js'
 import { formatId, newLocalId, parseId } from '../ids.js'
 import { strayShard } from '../keys.js'
 import type { ProviderPayment } from '../outbox.js'
-import type { Attempt } from '../payments/provider.js'
 import { isRefusal, type Refusal } from '../problems.js'
 import { overloaded, shed } from './batch.js'
 import type { Core } from './core.js'
@@ -13,7 +12,7 @@ import { decodeOrder } from './decode.js'
 
 /** What begins a payment: a new attempt to charge, or an order that has been paid already. */
 export type BegunPayment =
-  | { readonly begun: true; readonly attempt: Attempt; readonly order: Order }
+  | { readonly begun: true; readonly attempt: ProviderPayment; readonly order: Order }
   | { readonly begun: false; readonly order: Order }
 
 /** What the provider said of an attempt; `never_taken` makes the order payable again. */

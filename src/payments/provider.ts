@@ -3,13 +3,7 @@
  * key: charging, cancelling or refunding it twice is as good as once.
  */
 
-/** One attempt to take the money of an order; `amount` is minor units of `currency` (ISO 4217). */
-export interface Attempt {
-  readonly paymentId: string
-  readonly orderId: string
-  readonly amount: number
-  readonly currency: string
-}
+import type { ProviderPayment } from '../outbox.js'
 
 export type ChargeStatus = 'succeeded' | 'declined' | 'pending'
 
@@ -19,11 +13,11 @@ export interface PaymentProvider {
    * Takes the money.
    * @throws where the outcome is not known: the attempt stays pending, and `find` is asked later
    */
-  charge(attempt: Attempt, paymentToken: string): Promise<ChargeStatus>
+  charge(attempt: ProviderPayment, paymentToken: string): Promise<ChargeStatus>
   /** @returns what became of an attempt; `never_taken` where the provider does not know it */
   find(paymentId: string): Promise<ChargeStatus | 'never_taken'>
   /** Asks for a pending attempt to be given up. @returns `captured` where the money had been taken already */
   cancel(paymentId: string): Promise<'cancelled' | 'captured'>
   /** Gives money back, whether or not this provider remembers having taken it. */
-  refund(attempt: Attempt, reason: string): Promise<void>
+  refund(attempt: ProviderPayment, reason: string): Promise<void>
 }

@@ -1,0 +1,69 @@
+/**
+ * The API process: settings → clients → app → listen. It listens at once, whether or not Redis and Postgres are
+ * there yet; `readyz` says when it can serve. SIGTERM and SIGINT drain it.
+ */
+import closeWithGrace from 'close-with-grace'
+import { buildApp } from './app.js'
+import { readSettings, SettingsError } from './config.js'
+import { openDatabase } from './database.js'
+import { connect, createEngine } from './engine/engine.js'
+import { createLogger } from './log.js'
+import { createMetrics } from './metrics.js'
+import { createSandbox } from './payments/sandbox.js'
+
+/** How long a drain may take, in ms: a request may still arrive for eight seconds, and be answered within three. */
+const drainMs = 12_000
+
+/** Ends the process on something that only an operator can put right: one line, and no stack. */
+function stop(line: string): never {
+  console.error(line)
+  process.exit(1)
+}
+
+async function main(): Promise<void> {
+  const settings = readSettings('api')
+  const log = createLogger(settings.logLevel)
+  const metrics = createMetrics()
+  metrics.watchProcess()
+
+  const database = openDatabase(settings.databaseUrl, (error) => log.warn({ err: error }, 'a connection to Postgres broke'))
+  const connection = connect({
+    url: settings.redisUrl,
+    durability: settings.redisDurability,
+    log,
+    onUnfit: (error) => stop(error.message),
+  })
+  const engine = createEngine({
+    connection,
+    nothingPublished: async () => !(await database.anySale()),
+    onBatch: metrics.batch,
+  })
+  const provider = createSandbox(connection.usable, { production: settings.production, warn: (message) => log.warn(message) })
+  const app = await buildApp({ engine, database, provider, settings, logger: log, metrics })
+
+  closeWithGrace({ delay: drainMs, logger: { error: (fault: unknown) => log.error({ err: fault }, 'the drain did not end well') } }, async ({ err, signal }) => {
+    if (err) log.fatal({ err }, 'a fault that nobody expected')
+    else log.info({ signal }, 'draining')
+    // First the app, which answers what is in flight; it needs its stores for that.
+    await app.close()
+    connection.close()
+    await database.close()
+  })
+
+  try {
+    await app.listen({ host: settings.host, port: settings.port })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) {
+      if (error.code === 'EADDRINUSE') stop(`PORT: ${settings.port} on ${settings.host} is taken by another process`)
+      if (error.code === 'EACCES') stop(`PORT: this user may not listen on ${settings.port}`)
+      if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') stop(`HOST: ${settings.host} is no address of this machine`)
+    }
+    throw error
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  stop(error instanceof SettingsError ? error.message : `The API could not start: ${error instanceof Error ? error.message : String(error)}`)
+}

@@ -1,0 +1,104 @@
+/**
+ * The API: plugins and routes around an engine, a database and a provider that it is handed. It never listens.
+ */
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { ApiSettings } from './config.js'
+import type { AuditReport } from './contract.js'
+import type { Database } from './database.js'
+import type { Engine } from './engine/engine.js'
+import { createLogger } from './log.js'
+import { createMetrics, type Metrics } from './metrics.js'
+import type { PaymentProvider } from './payments/provider.js'
+import { describeRoutes } from './plugins/docs.js'
+import { parseJson } from './plugins/json.js'
+import { limitClients } from './plugins/limits.js'
+import { answerBrokenHttp, answerProblems, answerUnroutable } from './plugins/problems.js'
+import type { Refusal } from './problems.js'
+import { adminRoutes } from './routes/admin.js'
+import { cartsRoutes } from './routes/carts.js'
+import { operationsRoutes } from './routes/operations.js'
+import { ordersRoutes } from './routes/orders.js'
+import { paymentsRoutes } from './routes/payments.js'
+import { salesRoutes } from './routes/sales.js'
+import { within } from './within.js'
+
+export interface AppDeps {
+  readonly engine: Engine
+  readonly database: Database
+  readonly provider: PaymentProvider
+  readonly settings: Pick<ApiSettings, 'adminToken' | 'paymentWebhookSecrets' | 'rateLimitMax' | 'trustProxy' | 'corsOrigins'>
+  /** Silent by default. */
+  readonly logger?: FastifyBaseLogger
+  /** The composer's, where the engine counts into the same ones. */
+  readonly metrics?: Metrics
+  /** Holds a sale against its invariants; without it there is no such route. */
+  readonly audit?: (saleId: string) => Promise<AuditReport | Refusal>
+}
+
+/** Largest body of most routes, in bytes. */
+const bodyLimit = 65_536
+/** Largest headers of a request, in bytes; an id of any length is inside this bound, and its route says 404. */
+const maxHeaderSize = 16_384
+/** How long a request may take to arrive, in ms. With the pause between checks it is answered within ten seconds. */
+const requestTimeout = 8_000
+const connectionsCheckingInterval = 1_000
+/** How soon a drain closes a connection that has become idle, in ms. */
+const reapMs = 50
+/** How long a scrape waits for the outboxes, in ms. */
+const outboxesMs = 500
+
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const { engine, database, provider, settings, metrics = createMetrics(), audit } = deps
+  const loggerInstance: FastifyBaseLogger = deps.logger ?? createLogger('silent')
+  const app = fastify({
+    loggerInstance,
+    // Fastify's own lines hold URLs, and those hold ids.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit,
+    requestTimeout,
+    http: { headersTimeout: requestTimeout, connectionsCheckingInterval, maxHeaderSize },
+    routerOptions: { maxParamLength: maxHeaderSize },
+    trustProxy: settings.trustProxy.length === 0 ? false : [...settings.trustProxy],
+    // A drain lets requests in flight end, and answers those that come over connections that are still open.
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    clientErrorHandler: answerBrokenHttp,
+    frameworkErrors: answerUnroutable,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, strict: true } },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  // Fastify makes a logger for every request, which costs more than to validate it; lines name the request instead.
+  app.setChildLoggerFactory((logger) => logger)
+
+  // A connection whose last request arrived before the drain began is kept alive by its answer; it would
+  // keep the drain from its end for as long as the client likes.
+  app.addHook('preClose', (done) => {
+    const reaper = setInterval(() => app.server.closeIdleConnections(), reapMs)
+    app.server.once('close', () => clearInterval(reaper))
+    reaper.unref()
+    done()
+  })
+
+  app.decorate('metrics', metrics)
+  metrics.countRoutes(app)
+  metrics.watchOutboxes(() => within(outboxesMs, engine.outboxes()))
+  parseJson(app)
+  await limitClients(app, settings)
+  answerProblems(app, settings.rateLimitMax > 0 ? app.rateLimit() : null)
+  await describeRoutes(app)
+
+  await app.register(operationsRoutes, { engine, database })
+  await app.register(async (live) => {
+    live.addHook('onRequest', (request, reply, done) => {
+      if (request.method === 'GET') reply.header('cache-control', 'no-store')
+      done()
+    })
+    await live.register(salesRoutes, { engine })
+    await live.register(cartsRoutes, { engine, database })
+    await live.register(ordersRoutes, { engine, database, provider })
+    await live.register(paymentsRoutes, { engine, secrets: settings.paymentWebhookSecrets })
+    await live.register(adminRoutes, { engine, database, adminToken: settings.adminToken, audit })
+  })
+  return app
+}

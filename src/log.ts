@@ -1,0 +1,39 @@
+/**
+ * The log. An id is a capability and a customer is nobody's business: clients' errors carry both (the
+ * arguments of a Redis command, the row that a constraint refused), so an error is logged by what it says
+ * and where, never with all that hangs on it.
+ */
+import { type Logger, pino } from 'pino'
+import { redactId } from './ids.js'
+
+export type { Logger }
+/** What an adapter writes to. */
+export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
+
+const idPattern = /\b[cop]\.[A-Za-z0-9_-]{1,32}\.\d{1,6}\.\d{1,6}\.[A-Za-z0-9_-]{22}/g
+const redact = (text: string): string => text.replace(idPattern, redactId)
+
+interface DescribedError {
+  readonly type: string
+  readonly code?: string
+  readonly message: string
+  readonly stack?: string
+  readonly cause?: DescribedError
+}
+
+/** @returns what a log may know of an error; `depth` bounds a chain of causes */
+export function describeError(error: unknown, depth = 4): DescribedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: redact(String(error)) }
+  return {
+    type: error.name,
+    ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),
+    message: redact(error.message),
+    ...(error.stack === undefined ? {} : { stack: redact(error.stack) }),
+    ...(error.cause === undefined || depth === 0 ? {} : { cause: describeError(error.cause, depth - 1) }),
+  }
+}
+
+/** @returns a log of JSON lines on stdout */
+export function createLogger(level: string): Logger {
+  return pino({ level, serializers: { err: (error: unknown) => describeError(error) } })
+}

@@ -1,0 +1,65 @@
+/**
+ * The sandbox: a payment provider that needs nothing outside and moves no money. It keeps its charges in
+ * Redis, where every process sees them, for seven days. The token says what becomes of a charge:
+ * `tok_ok`, `tok_declined`, `tok_pending` (until an event decides), `tok_unreachable` (the call is cut
+ * before it was taken); any other is declined.
+ */
+import type { Redis } from 'ioredis'
+import { sandboxKey } from '../keys.js'
+import type { ProviderPayment } from '../outbox.js'
+import type { ChargeStatus, PaymentProvider } from './provider.js'
+
+/** What a charge can have become. `never_taken` is kept once said, so that a call that arrives later cannot undo it. */
+const recordedStatuses = ['succeeded', 'declined', 'pending', 'cancelled', 'never_taken'] as const
+type RecordedStatus = (typeof recordedStatuses)[number]
+
+const keptSeconds = 7 * 24 * 3_600
+const statusOfToken: Readonly<Record<string, ChargeStatus>> = { tok_ok: 'succeeded', tok_declined: 'declined', tok_pending: 'pending' }
+
+/**
+ * @param usable a client that never sends a command twice by itself; throws while Redis is away
+ * @param options.warn where a start in production is told that no money moves
+ */
+export function createSandbox(usable: () => Redis, options: { production: boolean; warn: (message: string) => void }): PaymentProvider {
+  if (options.production) options.warn('PAYMENTS ARE IN THE SANDBOX: orders are paid without any money. Configure a real provider.')
+
+  /** Writes a status unless there is one. @returns the one that stands */
+  async function record(paymentId: string, status: RecordedStatus): Promise<RecordedStatus> {
+    const key = sandboxKey(paymentId)
+    const replies = await usable().multi().hsetnx(key, 'status', status).expire(key, keptSeconds).hget(key, 'status').exec()
+    const [error, standing] = replies?.[2] ?? [null, null]
+    if (error !== null) throw new Error('the sandbox could not keep a charge', { cause: error })
+    const known = recordedStatuses.find((candidate) => candidate === standing)
+    if (known === undefined) throw new Error('the sandbox holds a charge that it does not understand')
+    return known
+  }
+
+  return {
+    name: 'sandbox',
+
+    async charge({ paymentId }: ProviderPayment, paymentToken: string) {
+      if (paymentToken === 'tok_unreachable') throw new Error('the sandbox cut the call before it took the charge')
+      const standing = await record(paymentId, statusOfToken[paymentToken] ?? 'declined')
+      // Given up before the charge came: nothing was taken, and nothing will be.
+      return standing === 'cancelled' || standing === 'never_taken' ? 'declined' : standing
+    },
+
+    async find(paymentId) {
+      const standing = await record(paymentId, 'never_taken')
+      return standing === 'cancelled' ? 'declined' : standing
+    },
+
+    async cancel(paymentId) {
+      const standing = await record(paymentId, 'cancelled')
+      if (standing === 'succeeded') return 'captured'
+      // Nothing here turns a pending charge into a success, so no other call can come between read and write.
+      if (standing === 'pending') await usable().hset(sandboxKey(paymentId), 'status', 'cancelled')
+      return 'cancelled'
+    },
+
+    async refund({ paymentId, amount, currency }, reason) {
+      const key = sandboxKey(paymentId)
+      await usable().multi().hset(key, { refunded: `${amount} ${currency}`, reason }).expire(key, keptSeconds).exec()
+    },
+  }
+}

@@ -1,0 +1,57 @@
+/** What a cluster calls: whether the process lives, whether it can serve, and what it measures. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { Health, Readiness } from '../contract.js'
+import type { Database } from '../database.js'
+import type { Engine } from '../engine/engine.js'
+import { unlimited } from '../plugins/limits.js'
+import { Problem } from '../problems.js'
+import { within } from '../within.js'
+import { problemType, refuse, unavailable } from './refuse.js'
+
+/** How long a store may take to show that it is there, in ms. */
+const checkMs = 500
+const tags = ['operations']
+const { status: _, ...parts } = Readiness.properties
+const NotReady = Type.Object({ ...Problem.properties, ...parts })
+
+export const operationsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; database: Database }> = async (app, { engine, database }) => {
+  app.get('/healthz', {
+    config: unlimited,
+    schema: { tags, summary: 'The process lives', response: { 200: Health } },
+  }, () => ({ status: 'ok' as const }))
+
+  app.get('/readyz', {
+    config: unlimited,
+    schema: {
+      tags,
+      summary: 'Redis serves; a sale goes on without Postgres and without a worker, so those are only named',
+      response: { 200: Readiness, 503: { description: '`unavailable`', content: { [problemType]: { schema: NotReady } } } },
+    },
+  }, async (_request, reply) => {
+    const [redis, postgres, worker] = await Promise.all([
+      holds(engine.ping().then(() => true)),
+      holds(database.ping().then(() => true)),
+      holds(engine.workerSeen()),
+    ])
+    if (redis) return { status: postgres && worker ? 'ready' as const : 'degraded' as const, redis, postgres, worker }
+    return { ...refuse(reply, unavailable, 'Redis does not serve.'), redis, postgres, worker }
+  })
+
+  app.get('/metrics', {
+    config: unlimited,
+    schema: { tags, summary: 'Prometheus metrics', produces: ['text/plain'] },
+  }, async (_request, reply) => {
+    reply.type(app.metrics.registry.contentType)
+    return app.metrics.registry.metrics()
+  })
+}
+
+/** @returns whether a check came out well in time */
+async function holds(check: Promise<boolean>): Promise<boolean> {
+  try {
+    return await within(checkMs, check)
+  } catch {
+    return false
+  }
+}

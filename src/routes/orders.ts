@@ -1,0 +1,84 @@
+/** Orders: to be read, cancelled, and paid for. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { Order, OrderParams, Pay } from '../contract.js'
+import type { Database } from '../database.js'
+import type { Engine } from '../engine/engine.js'
+import type { PaymentProvider } from '../payments/provider.js'
+import { isRefusal, type Refusal } from '../problems.js'
+import { chargeOrder } from './charge.js'
+import { refusals, refuse } from './refuse.js'
+import { storedOrder } from './stored-order.js'
+
+const tags = ['orders']
+
+interface OrderDeps {
+  engine: Engine
+  database: Database
+  provider: PaymentProvider
+}
+
+export const ordersRoutes: FastifyPluginAsyncTypebox<OrderDeps> = async (app, { engine, database, provider }) => {
+  app.get('/v1/orders/:orderId', {
+    schema: { tags, summary: 'An order in any state', params: OrderParams, response: { 200: Order, ...refusals('order_not_found') } },
+  }, async (request, reply) => {
+    const { orderId } = request.params
+    const order = await engine.order(orderId)
+    if (!isRefusal(order)) return order
+    return await storedOnMiss(order, orderId) ?? refuse(reply, order)
+  })
+
+  app.delete('/v1/orders/:orderId', {
+    schema: {
+      tags,
+      summary: 'Cancels an unpaid order and gives its units back; twice is as good as once',
+      params: OrderParams,
+      response: {
+        204: Type.Null({ description: 'Cancelled' }),
+        ...refusals('order_not_found', 'order_already_paid', 'payment_in_progress', 'order_expired'),
+      },
+    },
+  }, async (request, reply) => {
+    const { orderId } = request.params
+    const refusal = await engine.cancelOrder(orderId)
+    if (refusal === null) {
+      reply.statusCode = 204
+      return null
+    }
+    const order = await storedOnMiss(refusal, orderId)
+    if (order === null) return refuse(reply, refusal)
+    return refuse(reply, { refused: order.status === 'paid' ? 'order_already_paid' : 'order_expired' })
+  })
+
+  app.post('/v1/orders/:orderId/payments', {
+    schema: {
+      tags,
+      summary: 'Takes the payment of an order; on a paid one it charges nothing',
+      params: OrderParams,
+      body: Pay,
+      response: {
+        200: Order,
+        202: Order,
+        ...refusals('order_not_found', 'payment_declined', 'payment_in_progress', 'order_expired', 'order_cancelled', 'insufficient_stock'),
+      },
+    },
+  }, async (request, reply) => {
+    const { orderId } = request.params
+    const begun = await engine.beginPayment(orderId)
+    if (isRefusal(begun)) {
+      const order = await storedOnMiss(begun, orderId)
+      if (order === null) return refuse(reply, begun)
+      return order.status === 'paid' ? order : refuse(reply, { refused: 'order_expired' })
+    }
+    if (!begun.begun) return begun.order
+    const charged = await chargeOrder(begun.attempt, request.body.paymentToken, engine, provider, request.log)
+    if (isRefusal(charged)) return refuse(reply, charged)
+    if (charged.status !== 'paid') reply.statusCode = 202
+    return charged
+  })
+
+  /** @returns what Postgres has of an order that Redis does not know */
+  async function storedOnMiss(refusal: Refusal, orderId: string): Promise<Order | null> {
+    return refusal.refused === 'order_not_found' ? storedOrder(orderId, engine, database) : null
+  }
+}
