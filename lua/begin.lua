@@ -5,7 +5,7 @@
 --   an order as in orders.lua, `describeOrder`, its first word OK: charge now; PAID: it has been paid, charge nothing
 --   PAYMENT_IN_PROGRESS ORDER_EXPIRED ORDER_CANCELLED ORDER_NOT_FOUND INVALID
 
--- When a worker first asks about an attempt that nobody settled.
+-- When a worker first asks about an attempt that nobody settled; before its pending time ends in any case.
 local FIRST_ASK_MS = 4000
 
 return runBatch(function(request)
@@ -26,7 +26,8 @@ return runBatch(function(request)
   o.state, o.paymentId, o.paymentStatus = 'payment_pending', payment, 'pending'
   o.deadline = now + pendingMs
   changedOrders[id] = true
-  setDeadline(id, o.deadline)
-  attempts[format('%s %s %d', id, payment, o.total)] = now + FIRST_ASK_MS
+  -- Declined, it lapses at payBy: until then that is the soonest.
+  setDeadline(id, o.payBy > now and math.min(o.payBy, o.deadline) or o.deadline)
+  attempts[format('%s %s %d', id, payment, o.total)] = math.min(now + FIRST_ASK_MS, o.deadline - cancelLead())
   return describeOrder(o)
 end, true)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Hands the next entries of the outbox to one relay, once, through a consumer group; their contents stay here.
 --
 -- ARGV: group, consumer, how many at the most, how many may be handed out and not persisted

@@ -1,7 +1,7 @@
 -- Carts: make one, set a line, give one back. Each request takes everything it asks for, or nothing.
 --
 -- ARGV, any number up to the batch's bound, each one request:
---   C <cart> <key or -> <fingerprint or -> <sku=quantity> …   a new cart; a sku comes once
+--   C <cart> <key or .> <fingerprint or .> <sku=quantity> …   a new cart; a sku comes once
 --   S <epoch> <cart> <sku> <quantity>                         a line set to a quantity; 0 removes it
 --   D <epoch> <cart>                                          the cart given back
 -- Replies: the epoch, then for each request
@@ -38,7 +38,7 @@ local function create(request)
   if total > MAX_AMOUNT then return 'TOTAL' end
 
   local reused = false
-  if key ~= '-' then
+  if key ~= '.' then
     local record = remembered('c:' .. key)
     if record then
       local seen, made, keptUntil = match(record, '^(%S+) (%S+) (%d+)$')
@@ -49,12 +49,9 @@ local function create(request)
     end
   end
 
-  if n > 0 then
-    local refusal = notOpen()
-    if refusal then return refusal end
-  elseif closed then
-    return 'SALE_ENDED'
-  end
+  -- An empty cart takes nothing, so it may be made before the sale opens; after its end it would only keep it from closing.
+  local refusal = notOpen()
+  if refusal and (n > 0 or refusal == 'SALE_ENDED') then return refusal end
   if reused then return 'KEY_REUSED' end
 
   local over, short = {}, {}
@@ -71,7 +68,7 @@ local function create(request)
   for _, line in ipairs(lines) do addToCarts(line.item, line.requested) end
   local deadline = now + holdMs
   putCart(id, deadline, n > 0 and now or 0, text, true)
-  if key ~= '-' then
+  if key ~= '.' then
     remember('c:' .. key, format('%s %s %d', fingerprint, id, now + KEY_RETENTION_MS), now + KEY_RETENTION_MS)
   end
   return cartWords(id, 'open', deadline, text)

@@ -14,6 +14,9 @@ local ORDER_RETENTION_MS = 72 * 3600 * 1000
 -- How long an order that Postgres has is kept here as well.
 local PERSISTED_RETENTION_MS = 3600 * 1000
 
+-- How long before its units go a payment that is pending is asked to be cancelled.
+local CANCEL_LEAD_MS = 2000
+
 local orders, changedOrders = {}, {}
 
 local function loadOrder(id)
@@ -74,6 +77,10 @@ local function order(id)
   return o
 end
 
+local function cancelLead()
+  return math.min(CANCEL_LEAD_MS, pendingMs / 2)
+end
+
 -- Gives back what has lapsed, oldest first, at most `bound` holds.
 local function reclaim(bound)
   local lapsed = call('ZRANGEBYSCORE', DEADLINES, '-inf', format('%d', now), 'LIMIT', 0, bound + 1)
@@ -92,8 +99,9 @@ local function reclaim(bound)
       setDeadline(id, false)
       retention['c:' .. id] = deadline + CART_RETENTION_MS
     else
-      order(id)
-      setDeadline(id, false)
+      -- A score is the soonest that something can lapse; the record says when it does.
+      local o = order(id)
+      setDeadline(id, o and isLive(o) and o.deadline)
     end
   end
 end

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- Reads. Nothing is written: holds that have lapsed are given back in the overlay only, so they count as gone.
 --
 -- ARGV, each one request:
@@ -24,13 +25,16 @@ local function itemWords(its)
   return table.concat(words, ' ')
 end
 
+local everything -- the reply to A, made once a call
 local function everyItem()
+  if everything then return everything end
   local pairs_, its = call('HGETALL', STOCK), {}
   for i = 1, #pairs_, 2 do
     local sku = pairs_[i]
     its[#its + 1] = items[sku] or parseItem(sku, pairs_[i + 1])
   end
-  return itemWords(its)
+  everything = itemWords(its)
+  return everything
 end
 
 return runBatch(function(request)

@@ -9,7 +9,7 @@
 --   ORDER_NOT_FOUND: nobody here knows the order; a success has been put down for its refund
 --   MORE INVALID
 
--- How long a payment that was refunded without its order is remembered.
+-- How long a payment that succeeded is remembered, whatever became of it.
 local PAYMENT_RETENTION_MS = 72 * 3600 * 1000
 
 local function record(o)
@@ -20,13 +20,6 @@ local function refundPayment(o, payment, amount, money, reason, orderId, whole_)
   appendOutbox({ 'kind', 'refund', 'order', whole_ and record(o) or '', 'local', o and o.id or '', 'epoch', policy[1],
     'orderId', orderId, 'payment', payment, 'amount', format('%d', amount), 'currency', money, 'reason', reason,
     'counters', '' })
-end
-
--- Money for an order that keeps its state: it goes back, once.
-local function refundApart(o, payment, amount, money, reason, orderId)
-  if remembered('p:' .. payment) then return end
-  remember('p:' .. payment, '1', now + PAYMENT_RETENTION_MS)
-  refundPayment(o, payment, amount, money, reason, orderId, false)
 end
 
 local function refundOrder(o, payment, amount, money, reason, orderId)
@@ -67,14 +60,12 @@ end
 
 -- @returns 'MORE' where it must be asked again
 local function succeeded(o, payment, amount, money, orderId)
-  -- The very payment that this order has: told twice.
+  -- Told twice; or told of another order as well, and one payment counts for one order only.
   if payment == o.paymentId and o.paymentStatus == 'succeeded' then return nil end
   if remembered('p:' .. payment) then return nil end
   if o.state == 'paid' or o.state == 'refund_due' or o.state == 'refunded' then
-    refundApart(o, payment, amount, money, 'duplicate', orderId)
-    return nil
-  end
-  if o.state == 'cancelled' then
+    refundPayment(o, payment, amount, money, 'duplicate', orderId, false)
+  elseif o.state == 'cancelled' then
     refundOrder(o, payment, amount, money, 'cancelled', orderId)
   elseif amount ~= o.total or money ~= currency then
     refundOrder(o, payment, amount, money, 'amount_mismatch', orderId)
@@ -91,6 +82,7 @@ local function succeeded(o, payment, amount, money, orderId)
       refundOrder(o, payment, amount, money, 'lapsed', orderId)
     end
   end
+  remember('p:' .. payment, '1', now + PAYMENT_RETENTION_MS)
   return nil
 end
 
@@ -125,7 +117,10 @@ return runBatch(function(request)
 
   if outcome == 'succeeded' then
     if not o then
-      refundApart(nil, payment, amount, money, 'unknown_order', orderId)
+      if not remembered('p:' .. payment) then
+        remember('p:' .. payment, '1', now + PAYMENT_RETENTION_MS)
+        refundPayment(nil, payment, amount, money, 'unknown_order', orderId, false)
+      end
     elseif succeeded(o, payment, amount, money, orderId) == 'MORE' then
       return 'MORE'
     end

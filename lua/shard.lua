@@ -11,7 +11,7 @@
 --   carts          hash    cart → "deadline firstUnitAt sku=quantity sku=quantity …" (firstUnitAt 0: no unit yet)
 --   orders         hash    order → see orders.lua
 --   idempotency    hash    "c:<key>" → "fingerprint cart keptUntil"; "p:<payment>" and "a:<adjustment>" → "1"
---   deadlines      zset    cart or order that holds something → when it lapses
+--   deadlines      zset    cart or order that holds something → the soonest that it can lapse
 --   retention      zset    "c:<cart>", "o:<order>", "i:<idempotency field>" → when to forget it
 --   attempts       zset    "order payment amount" of unknown outcome → when to ask the provider about it
 --   outbox         stream  what Postgres must come to know

@@ -68,15 +68,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, strict: true } },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  // Fastify makes a logger for every request, which costs more than to validate it; lines name the request instead.
-  app.setChildLoggerFactory((logger) => logger)
-
   // A connection whose last request arrived before the drain began is kept alive by its answer; it would
   // keep the drain from its end for as long as the client likes.
   app.addHook('preClose', (done) => {
-    const reaper = setInterval(() => app.server.closeIdleConnections(), reapMs)
-    app.server.once('close', () => clearInterval(reaper))
-    reaper.unref()
+    if (app.server.listening) {
+      const reaper = setInterval(() => app.server.closeIdleConnections(), reapMs)
+      app.server.once('close', () => clearInterval(reaper))
+    }
     done()
   })
 

@@ -179,7 +179,7 @@ export const Checkout = Strict({ customer: Customer })
 export const Pay = Strict({ paymentToken: Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\u0021-\\u007e]+$' }) })
 
 /** An id that the payment provider chose: printable ASCII without spaces. */
-const ProviderId = Type.String({ pattern: '^[\\u0021-\\u007e]{1,128}$' })
+const ProviderId = Type.String({ pattern: '^(?!-$)[\\u0021-\\u007e]{1,128}$' })
 
 export const PaymentEvent = Type.Object({
   eventId: ProviderId,

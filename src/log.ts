@@ -7,8 +7,6 @@ import { type Logger, pino } from 'pino'
 import { redactId } from './ids.js'
 
 export type { Logger }
-/** What an adapter writes to. */
-export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 const idPattern = /\b[cop]\.[A-Za-z0-9_-]{1,32}\.\d{1,6}\.\d{1,6}\.[A-Za-z0-9_-]{22}/g
 const redact = (text: string): string => text.replace(idPattern, redactId)

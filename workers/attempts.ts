@@ -12,7 +12,7 @@ import { within } from '../src/within.js'
 /** How long the provider may take to answer a worker, in milliseconds; then it is asked again later. */
 export const providerMs = 5_000
 /** Most attempts that are asked about at once. */
-const askBound = 32
+const askBound = 128
 
 /** Asks about the attempts of one shard whose time has come. @returns how many there were */
 export async function askAboutAttempts(engine: Engine, provider: PaymentProvider, log: Logger, shard: Shard): Promise<number> {

@@ -63,9 +63,9 @@ export async function persist(deps: PersistDeps, { saleId, shard, first, last }:
   if (again > 0) throw new Error(`${again} of ${entries.length} entries must be tried again`)
 }
 
-/** Gives money back. @returns false where it must not go: it paid an order that only Postgres remembers */
+/** Gives money back. @returns false where it must not go: it has paid an order, as Postgres remembers */
 async function refund({ database, provider }: PersistDeps, { payment, reason }: RefundEntry): Promise<boolean> {
-  if (reason === 'unknown_order' && (await database.knownPayment(payment.paymentId)) === 'paid') return false
+  if ((await database.knownPayment(payment.paymentId)) === 'paid') return false
   await within(providerMs, provider.refund(payment, reason))
   return true
 }

@@ -14,8 +14,6 @@ export const jobBound = 500
 export const outstandingBound = 10_000
 /** How long an entry may be out without a job before it is handed out again, in milliseconds. */
 export const staleMs = 15_000
-/** Most entries that are looked at for that in one turn. */
-const staleBound = 1_000
 
 /** Hands out everything new of one outbox. @returns the number of entries */
 export async function relay(engine: Engine, queue: PersistQueue, shard: Shard): Promise<number> {
@@ -44,7 +42,7 @@ function carries(job: PersistJob, shard: Shard, id: string): boolean {
  * the job up or forgot it.
  */
 export async function redeliver(engine: Engine, queue: PersistQueue, log: Logger, shard: Shard): Promise<number> {
-  const stale = await engine.stale(shard, staleMs, staleBound)
+  const stale = await engine.stale(shard, staleMs, outstandingBound)
   if (stale.length === 0) return 0
   const jobs = await queue.carried()
   const lost = stale.filter((id) => !jobs.some((job) => carries(job, shard, id)))

@@ -17,7 +17,7 @@ import { redeliver, relay } from './relay.js'
 import { type ClosedSales, createRounds, resume, sweep } from './sweep.js'
 
 /** Pauses between turns, in milliseconds. */
-const relayBusyMs = 5
+const busyMs = 5
 const relayIdleMs = 50
 const redeliverMs = 5_000
 const sweepMs = 500
@@ -51,18 +51,18 @@ function start(): void {
   let persisting: PersistWorker | undefined
 
   /** A loop through the shards of all sales; one that fails does not keep the others waiting. */
-  function throughSales(name: string, waitMs: number, turn: (shard: Shard) => Promise<number | void>, busyMs = waitMs): void {
+  function throughSales(name: string, waitMs: number, turn: (shard: Shard) => Promise<number | void>, soonMs = waitMs): void {
     const round = createRounds(engine, closed)
     loops.push(startLoop(name, log, async () => {
       let moved = 0
-      for (const shard of await round()) {
+      await Promise.all((await round()).map(async (shard) => {
         try {
           moved += (await turn(shard)) ?? 0
         } catch (error) {
           log.error({ err: error, loop: name, saleId: shard.saleId }, 'a turn failed, and will be tried again')
         }
-      }
-      return moved > 0 ? busyMs : waitMs
+      }))
+      return moved > 0 ? soonMs : waitMs
     }))
   }
 
@@ -78,10 +78,10 @@ function start(): void {
       await resume(engine, database, log)
       return resumeMs
     }))
-    throughSales('relay', relayIdleMs, (shard) => relay(engine, queue, shard), relayBusyMs)
+    throughSales('relay', relayIdleMs, (shard) => relay(engine, queue, shard), busyMs)
     throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, queue, log, shard))
     throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard))
-    throughSales('attempts', askMs, (shard) => askAboutAttempts(engine, provider, log, shard))
+    throughSales('attempts', askMs, (shard) => askAboutAttempts(engine, provider, log, shard), busyMs)
     log.info('the worker is at work')
   }
   void work()

@@ -73,9 +73,9 @@ export async function unclosedSales(pool: Pool): Promise<string[]> {
   return rows.map((row) => row.sale_id)
 }
 
-/** @returns whether Redis has ever been given a sale: one that is empty then has lost its data */
+/** @returns whether Redis may have been given a sale: one that is empty then has lost its data */
 export async function anySale(pool: Pool): Promise<boolean> {
-  const { rows } = await pool.query<{ any: boolean }>('select exists (select from sales where published_at is not null) as any')
+  const { rows } = await pool.query<{ any: boolean }>('select exists (select from sales) as any')
   return rows[0]!.any
 }
 

@@ -36,14 +36,18 @@ export interface BatcherOptions {
   readonly send: (requests: readonly string[]) => Promise<unknown>
   /** Is told the size of every call. */
   readonly onBatch: (size: number) => void
+  /** Whether requests that are the same and wait together share one answer: for those that change nothing. */
+  readonly collapse?: boolean
   /** What to do before requests that were told MORE are sent again. */
   readonly beforeAgain?: () => Promise<unknown>
   /** Called when nothing waits and nothing is on its way: the batcher may be dropped. */
   readonly onIdle: () => void
 }
 
-export function createBatcher({ send, onBatch, beforeAgain, onIdle }: BatcherOptions): Batcher {
+export function createBatcher({ send, onBatch, collapse = false, beforeAgain, onIdle }: BatcherOptions): Batcher {
   let waiting: Waiting[] = []
+  /** What the requests that wait will come to, where they are shared. */
+  const shared = new Map<string, Promise<Reply>>()
   let inFlight = 0
   let scheduled = false
 
@@ -58,6 +62,7 @@ export function createBatcher({ send, onBatch, beforeAgain, onIdle }: BatcherOpt
     const batch = waiting.length <= batchBound ? waiting : waiting.slice(0, batchBound)
     waiting = waiting.length <= batchBound ? [] : waiting.slice(batchBound)
     if (batch.length === 0) return
+    if (collapse) for (const one of batch) shared.delete(one.request)
     inFlight += 1
     onBatch(batch.length)
     void decide(batch).finally(() => {
@@ -108,11 +113,15 @@ export function createBatcher({ send, onBatch, beforeAgain, onIdle }: BatcherOpt
 
   return {
     submit(request) {
+      const same = shared.get(request)
+      if (same !== undefined) return same
       if (waiting.length >= queueBound) return Promise.resolve(shed)
-      return new Promise<Reply>((resolve, reject) => {
+      const reply = new Promise<Reply>((resolve, reject) => {
         waiting.push({ request, resolve, reject, again: 0 })
         schedule()
       })
+      if (collapse) shared.set(request, reply)
+      return reply
     },
   }
 }

@@ -47,7 +47,7 @@ async function checkDurability(redis: Redis): Promise<void> {
   try {
     pairs = await redis.config('GET', ...Object.keys(durable))
   } catch (cause) {
-    if (cause instanceof Error && /NOPERM|unknown command|ERR/.test(cause.message)) {
+    if (cause instanceof Error && /^NOPERM|unknown command/.test(cause.message)) {
       throw new UnfitRedisError(
         'Redis does not let its durability be checked (CONFIG GET): set REDIS_DURABILITY=trusted if you answer for it',
         { cause },
@@ -73,6 +73,8 @@ export function connect({ url, durability, log, onUnfit }: ConnectionOptions): C
     autoResendUnfulfilledCommands: false,
     commandTimeout: commandTimeoutMs,
     connectTimeout: commandTimeoutMs,
+    // A connection over which nothing comes back any more is given up, not only each command on it.
+    socketTimeout: 2 * commandTimeoutMs,
     retryStrategy: (attempt) => Math.min(attempt * 50, reconnectBoundMs),
   })
   let fit = false

@@ -54,8 +54,9 @@ export function createCore({ connection, nothingPublished, onBatch }: EngineOpti
       known = createBatcher({
         send: (requests) => run(script, shard, requests),
         onBatch: (size) => onBatch?.(script, size),
-        // A read gives nothing back itself, so it would count the same lapsed holds for ever.
-        ...(script === 'read' ? { beforeAgain: () => run('sweep', shard) } : {}),
+        // A read changes nothing: those that ask the same share one answer. And it gives nothing back itself, so it would
+        // count the same lapsed holds for ever.
+        ...(script === 'read' ? { collapse: true, beforeAgain: () => run('sweep', shard) } : {}),
         // Only those in use are kept: nobody fills this process with the names of sales that do not exist.
         onIdle: () => batchers.delete(name),
       })

@@ -34,7 +34,8 @@ export function createPayments(core: Core): Payments {
   /** Money for an order of no sale that is known here. */
   async function recordStray({ paymentId, orderId, amount, currency }: ProviderPayment): Promise<void> {
     await core.assertWhole()
-    await core.run('stray', strayShard, [paymentId, orderId, amount, currency])
+    const reply = await core.run('stray', strayShard, [paymentId, orderId, amount, currency])
+    if (reply !== 'OK') throw new TypeError('a stray payment could not be put down')
   }
 
   return {

@@ -2,7 +2,7 @@
  * What customers ask of a sale: look, hold, check out, cancel. Answers are the contract's own shapes.
  */
 import { createHash } from 'node:crypto'
-import type { Cart, Customer, LineRequest, Order, Sale, SaleItem } from '../contract.js'
+import { type Cart, type Customer, type LineRequest, maxQuantity, type Order, type Sale, type SaleItem } from '../contract.js'
 import { newLocalId, parseId } from '../ids.js'
 import { salesKey } from '../keys.js'
 import { isRefusal, type Refusal } from '../problems.js'
@@ -12,7 +12,7 @@ import { decodeCart, decodeItems, decodeOrder, decodeRefusal, decodeSale } from 
 
 export interface Storefront {
   /** @returns the published sales, without items, in the order of their ids */
-  sales(): Promise<Sale[]>
+  sales(): Promise<Sale[] | Refusal>
   sale(saleId: string): Promise<Sale | Refusal>
   item(saleId: string, sku: string): Promise<SaleItem | Refusal>
   /** Makes a cart with all of the lines or none; the same key again answers with the cart as it is now. */
@@ -26,13 +26,25 @@ export interface Storefront {
   cancelOrder(orderId: string): Promise<null | Refusal>
   /** Whether a sale has given out its last unit for good. */
   closed(saleId: string): Promise<boolean>
+  /** @throws where Redis has lost its sales: another one must not make it look whole */
+  assertWhole(): Promise<void>
+}
+
+/** Lines of one item that come to more than any item has. */
+const tooMany: Refusal = {
+  refused: 'invalid_request',
+  errors: [{ path: '/items', message: `lines of one item must not come to more than ${maxQuantity}` }],
 }
 
 /** @returns lines of one item summed, in the order in which the items came first */
-function summed(lines: readonly LineRequest[]): string[] {
+function summed(lines: readonly LineRequest[]): string[] | Refusal {
   if (lines.length === 1) return [`${lines[0]!.sku}=${lines[0]!.quantity}`]
   const quantities = new Map<string, number>()
-  for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity)
+  for (const { sku, quantity } of lines) {
+    const sum = (quantities.get(sku) ?? 0) + quantity
+    if (sum > maxQuantity) return tooMany
+    quantities.set(sku, sum)
+  }
   return Array.from(quantities, ([sku, quantity]) => `${sku}=${quantity}`)
 }
 
@@ -42,6 +54,9 @@ function fingerprint(lines: readonly string[]): string {
 }
 
 export function createStorefront(core: Core): Storefront {
+  /** A sale with thousands of items is decoded once for all who share a reply. */
+  const sales = new WeakMap<object, Sale>()
+
   /** Reads what a sale says of itself (P), one item (I) or all (A). */
   async function look(saleId: string, request: string) {
     const catalogue = await core.catalogue(saleId)
@@ -50,7 +65,7 @@ export function createStorefront(core: Core): Storefront {
     if (reply === shed) return overloaded
     if (reply === null) return core.missing('sale_not_found')
     if (!reply.words.startsWith('OK ')) return decodeRefusal(reply.words)
-    return { words: reply.words.split(' '), catalogue }
+    return { reply, catalogue }
   }
 
   async function cartRequest(cartId: string, script: 'hold' | 'read', request: (epoch: number, local: string) => string) {
@@ -68,22 +83,31 @@ export function createStorefront(core: Core): Storefront {
       const ids = await core.redis().smembers(salesKey)
       if (ids.length === 0) await core.assertWhole()
       const found = await Promise.all(ids.toSorted().map((saleId) => look(saleId, 'P')))
-      return found.map((one) => {
-        if (isRefusal(one)) throw new Error(`a published sale was refused: ${one.refused}`)
-        return decodeSale(one.words, one.catalogue)
-      })
+      const listed: Sale[] = []
+      for (const one of found) {
+        if (isRefusal(one)) return one
+        listed.push(decodeSale(one.reply.words.split(' '), one.catalogue))
+      }
+      return listed
     },
 
     async sale(saleId) {
       const found = await look(saleId, 'A')
       if (isRefusal(found)) return found
-      return { ...decodeSale(found.words, found.catalogue), items: decodeItems(found.words, found.catalogue) }
+      const { reply, catalogue } = found
+      let sale = sales.get(reply)
+      if (sale === undefined) {
+        const words = reply.words.split(' ')
+        sale = { ...decodeSale(words, catalogue), items: decodeItems(words, catalogue) }
+        sales.set(reply, sale)
+      }
+      return sale
     },
 
     async item(saleId, sku) {
       const found = await look(saleId, `I ${sku}`)
       if (isRefusal(found)) return found
-      return decodeItems(found.words, found.catalogue)[0] ?? { refused: 'item_not_found' }
+      return decodeItems(found.reply.words.split(' '), found.catalogue)[0] ?? { refused: 'item_not_found' }
     },
 
     async createCart(saleId, lines, idempotencyKey) {
@@ -91,7 +115,9 @@ export function createStorefront(core: Core): Storefront {
       if (catalogue === null) return core.missing('sale_not_found')
       const shard = shardOf(saleId)
       const words = summed(lines)
-      const key = idempotencyKey === undefined ? '- -' : `${idempotencyKey} ${fingerprint(words)}`
+      if (isRefusal(words)) return words
+      // No key can be a dot.
+      const key = idempotencyKey === undefined ? '. .' : `${idempotencyKey} ${fingerprint(words)}`
       const reply = await core.ask('hold', shard, `C ${newLocalId()} ${key} ${words.join(' ')}`)
       if (reply === shed) return overloaded
       if (reply === null) return core.missing('sale_not_found')
@@ -145,7 +171,9 @@ export function createStorefront(core: Core): Storefront {
 
     async closed(saleId) {
       const found = await look(saleId, 'P')
-      return !isRefusal(found) && found.words[4] === '1'
+      return !isRefusal(found) && found.reply.words.split(' ')[4] === '1'
     },
+
+    assertWhole: core.assertWhole,
   }
 }

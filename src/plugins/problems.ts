@@ -86,7 +86,7 @@ function boundedLog(app: FastifyInstance): (error: Error, request: FastifyReques
     }
     count += 1
     if (count <= maxLoggedPerSecond) {
-      request.log.error({ err: error, request: request.id, method: request.method, route: request.routeOptions.url }, 'a request failed')
+      request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed')
     }
   }
 }

@@ -104,6 +104,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { e
   }, async (request, reply) => {
     const plan = planSale(request.body, Date.now())
     if (isRefusal(plan)) return refuse(reply, plan)
+    await engine.assertWhole()
     // Postgres first: were this cut in between, a worker would publish what is stored.
     const definition = await database.createSale(plan)
     if (isRefusal(definition)) return refuse(reply, definition)

@@ -9,8 +9,11 @@ const tags = ['sales']
 
 export const salesRoutes: FastifyPluginAsyncTypebox<{ engine: Engine }> = async (app, { engine }) => {
   app.get('/v1/sales', {
-    schema: { tags, summary: 'Published sales, without their items', response: { 200: SaleList, ...refusals() } },
-  }, async () => ({ sales: await engine.sales() }))
+    schema: { tags, summary: 'Published sales, without their items', response: { 200: SaleList, ...refusals('overloaded') } },
+  }, async (_request, reply) => {
+    const sales = await engine.sales()
+    return isRefusal(sales) ? refuse(reply, sales) : { sales }
+  })
 
   app.get('/v1/sales/:saleId', {
     schema: {
