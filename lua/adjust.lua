@@ -18,13 +18,15 @@ local delta = sign == '-' and -size or size
 
 if remembered('a:' .. adjustment) then return 'OK' end
 if closed then return 'SALE_CLOSED' end
-reclaim(RECLAIM_BOUND)
+local more = reclaim()
 local it = item(sku)
 local reply = 'OK'
-if not it then
+if more then
+  reply = 'MORE'
+elseif not it then
   reply = 'ITEM_NOT_FOUND'
 elseif it.available + delta < 0 then
-  reply = moreLapsed and 'MORE' or 'BELOW_COMMITTED'
+  reply = 'BELOW_COMMITTED'
 elseif it.allocation + delta > MAX_QUANTITY then
   reply = 'TOO_MANY'
 else

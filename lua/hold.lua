@@ -1,12 +1,10 @@
--- Carts: make one, set a line, give one back. Each request takes everything it asks for, or nothing.
+-- Carts: make one, set a line. Each request takes everything it asks for, or nothing.
 --
 -- ARGV, any number up to the batch's bound, each one request:
 --   C <cart> <key or .> <fingerprint or .> <sku=quantity> …   a new cart; a sku comes once
 --   S <epoch> <cart> <sku> <quantity>                         a line set to a quantity; 0 removes it
---   D <epoch> <cart>                                          the cart given back
 -- Replies: the epoch, then for each request
 --   OK open|checked_out <cart> <deadline> <return> (<sku> <own> <price> <quantity> <available> <others>)…
---   OK                                                        after D
 --   INSUFFICIENT <return> (<sku> <requested> <price> <quantity> <available> <others>)…
 --   LIMIT (<sku> <requested> <limit>)…    SALE_NOT_OPEN <startsAt> <now>    MORE: call again
 --   SALE_ENDED CART_NOT_FOUND CART_EXPIRED CART_CHECKED_OUT ITEM_NOT_FOUND KEY_REUSED LINES TOTAL INVALID
@@ -23,18 +21,23 @@ local function create(request)
   local id, key, fingerprint, text = match(request, '^C (%S+) (%S+) (%S+) ?(.*)$')
   if not id then return nil end
 
-  local lines, n, total = {}, 0, 0
+  -- Whatever is wrong with the request itself comes first.
+  local lines, n, seen = {}, 0, {}
   for token in gmatch(text, '%S+') do
     local sku, digits = match(token, '^([%w_-]+)=(%d+)$')
     local quantity = whole(digits, MAX_QUANTITY)
-    if not quantity or quantity == 0 then return nil end
-    local it = item(sku)
-    if not it then return 'ITEM_NOT_FOUND' end
+    if not quantity or quantity == 0 or seen[sku] then return nil end
+    seen[sku] = true
     n = n + 1
-    lines[n] = { item = it, requested = quantity, own = 0 }
-    total = total + it.price * quantity
+    lines[n] = { sku = sku, requested = quantity, own = 0 }
   end
   if n > MAX_LINES then return 'LINES' end
+  local total = 0
+  for _, line in ipairs(lines) do
+    line.item = item(line.sku)
+    if not line.item then return 'ITEM_NOT_FOUND' end
+    total = total + line.item.price * line.requested
+  end
   if total > MAX_AMOUNT then return 'TOTAL' end
 
   local reused = false
@@ -123,17 +126,7 @@ local function set(request)
   return cartWords(id, 'open', deadline, text)
 end
 
-local function remove(request)
-  local idEpoch, id = match(request, '^D (%d+) (%S+)$')
-  if not id then return nil end
-  local refusal, _, _, text = openCart(id, tonumber(idEpoch))
-  if refusal then return refusal end
-  for sku, quantity in gmatch(text, '(%S+)=(%d+)') do addToCarts(item(sku), -tonumber(quantity)) end
-  dropCart(id)
-  return 'OK'
-end
-
-local operations = { C = create, S = set, D = remove }
+local operations = { C = create, S = set }
 
 return runBatch(function(request)
   local operation = operations[string.sub(request, 1, 1)]

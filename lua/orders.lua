@@ -81,14 +81,13 @@ local function cancelLead()
   return math.min(CANCEL_LEAD_MS, pendingMs / 2)
 end
 
--- Gives back what has lapsed, oldest first, at most `bound` holds.
-local function reclaim(bound)
-  local lapsed = call('ZRANGEBYSCORE', DEADLINES, '-inf', format('%d', now), 'LIMIT', 0, bound + 1)
-  if #lapsed > bound then
-    moreLapsed = true
-    lapsed[#lapsed] = nil
-  end
-  if #lapsed == 0 then return end
+-- Gives back what has lapsed, oldest first, as much as one call may.
+-- @returns whether more has lapsed
+local function reclaim()
+  local lapsed = call('ZRANGEBYSCORE', DEADLINES, '-inf', format('%d', now), 'LIMIT', 0, RECLAIM_BOUND + 1)
+  if #lapsed == 0 then return false end
+  local more = #lapsed > RECLAIM_BOUND
+  if more then lapsed[#lapsed] = nil end
   local raws = call('HMGET', CARTS, unpack(lapsed))
   for i, id in ipairs(lapsed) do
     if raws[i] then
@@ -104,6 +103,7 @@ local function reclaim(bound)
       setDeadline(id, o and isLive(o) and o.deadline)
     end
   end
+  return more
 end
 
 -- @returns the refusal for a cart that cannot be used, or nil where it is open; then its deadline, the time of its
@@ -192,13 +192,14 @@ local function commit()
   if wrote then call('HSET', POLICY, 'clock', format('%d', now)) end
 end
 
--- Runs a batch: every ARGV is one request of words. A request that is malformed refuses itself only.
+-- Runs a batch: every ARGV is one request of words. A request that is malformed refuses itself only. While more has
+-- lapsed than one call gives back, none is decided: a no could be a false one, and the numbers of a yes would be off.
 -- @returns one reply a request, in order, the epoch before them; 'NO_SALE' where the sale is not known here
 local function runBatch(decide, writes)
   if not published then return 'NO_SALE' end
-  reclaim(RECLAIM_BOUND)
+  local more = reclaim()
   local replies = { policy[1] }
-  for i = 1, #ARGV do replies[i + 1] = decide(ARGV[i]) or 'INVALID' end
+  for i = 1, #ARGV do replies[i + 1] = more and 'MORE' or decide(ARGV[i]) or 'INVALID' end
   if writes then commit() end
   return replies
 end

@@ -38,7 +38,6 @@ local function everyItem()
 end
 
 return runBatch(function(request)
-  if moreLapsed then return 'MORE' end
   local kind = string.sub(request, 1, 1)
   if request == 'P' then return saleWords() end
   if request == 'A' then return everyItem() end

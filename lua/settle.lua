@@ -49,20 +49,19 @@ local function pay(o, payment, amount, money, orderId)
 end
 
 -- Takes an ended order's units again, all or none.
--- @returns whether they were there; `MORE` where some that have lapsed are not back yet
+-- @returns whether they were there
 local function retake(o)
   for it, quantity in orderLines(o) do
-    if it.available < quantity then return moreLapsed and 'MORE' or false end
+    if it.available < quantity then return false end
   end
   for it, quantity in orderLines(o) do addToOrders(it, quantity) end
   return true
 end
 
--- @returns 'MORE' where it must be asked again
 local function succeeded(o, payment, amount, money, orderId)
   -- Told twice; or told of another order as well, and one payment counts for one order only.
-  if payment == o.paymentId and o.paymentStatus == 'succeeded' then return nil end
-  if remembered('p:' .. payment) then return nil end
+  if payment == o.paymentId and o.paymentStatus == 'succeeded' then return end
+  if remembered('p:' .. payment) then return end
   if o.state == 'paid' or o.state == 'refund_due' or o.state == 'refunded' then
     refundPayment(o, payment, amount, money, 'duplicate', orderId, false)
   elseif o.state == 'cancelled' then
@@ -74,16 +73,13 @@ local function succeeded(o, payment, amount, money, orderId)
   elseif closed then
     refundOrder(o, payment, amount, money, 'closed', orderId)
   else
-    local taken = retake(o)
-    if taken == 'MORE' then return 'MORE' end
-    if taken then
+    if retake(o) then
       pay(o, payment, amount, money, orderId)
     else
       refundOrder(o, payment, amount, money, 'lapsed', orderId)
     end
   end
   remember('p:' .. payment, '1', now + PAYMENT_RETENTION_MS)
-  return nil
 end
 
 local function failed(o, payment, outcome)
@@ -121,8 +117,8 @@ return runBatch(function(request)
         remember('p:' .. payment, '1', now + PAYMENT_RETENTION_MS)
         refundPayment(nil, payment, amount, money, 'unknown_order', orderId, false)
       end
-    elseif succeeded(o, payment, amount, money, orderId) == 'MORE' then
-      return 'MORE'
+    else
+      succeeded(o, payment, amount, money, orderId)
     end
   elseif o and (outcome == 'declined' or outcome == 'never_taken') then
     failed(o, payment, outcome)

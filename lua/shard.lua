@@ -27,7 +27,7 @@ local MAX_QUANTITY = 1e9
 local MAX_AMOUNT = 9007199254740991
 local MAX_LINES = 100
 -- Lapsed holds that one call gives back at the most, so that no call takes long.
-local RECLAIM_BOUND = 128
+local RECLAIM_BOUND = 1024
 -- How long a lapsed cart still answers that it has lapsed.
 local CART_RETENTION_MS = 3600 * 1000
 
@@ -220,13 +220,8 @@ local function returnWord(wanted)
   return at and format('%d', at) or '-'
 end
 
--- Whether more holds have lapsed than this call gives back (`reclaim` in orders.lua).
-local moreLapsed = false
-
 -- Refuses lines for want of units, `{ item, requested, own }` each.
 local function insufficient(short)
-  -- While some that have lapsed are not back yet, a no would be a false one.
-  if moreLapsed then return 'MORE' end
   local words, wanted = {}, false
   for i, line in ipairs(short) do
     words[i + 1] = stockWords(line.item, line.requested, line.own)

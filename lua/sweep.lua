@@ -5,11 +5,11 @@
 -- ARGV: none
 -- Replies: MORE where there is more to do now, else DONE
 
-local SWEEP_BOUND = 256
+local FORGET_BOUND = 256
 
-if published then reclaim(SWEEP_BOUND) end
+local more = published and reclaim()
 
-local due = call('ZRANGEBYSCORE', RETENTION, '-inf', format('%d', now), 'LIMIT', 0, SWEEP_BOUND)
+local due = call('ZRANGEBYSCORE', RETENTION, '-inf', format('%d', now), 'LIMIT', 0, FORGET_BOUND)
 for _, member in ipairs(due) do
   local kind, field = match(member, '^(%a):(.*)$')
   retention[member] = false
@@ -29,4 +29,4 @@ for _, member in ipairs(due) do
   end
 end
 commit()
-return (moreLapsed or #due == SWEEP_BOUND) and 'MORE' or 'DONE'
+return (more or #due == FORGET_BOUND) and 'MORE' or 'DONE'

@@ -10,7 +10,7 @@ export const batchBound = 256
 export const queueBound = 4_096
 /** Calls that may be on their way at once: the next gathers while one is being decided. */
 const inFlightBound = 2
-/** Times that a request may be told to come again: 1,280,000 lapsed holds lie between it and its answer. */
+/** Times that a request may be told to come again, some thousand lapsed holds at a time. */
 const againBound = 10_000
 
 export const overloaded: Refusal = { refused: 'overloaded', retryAfterSeconds: 1 }

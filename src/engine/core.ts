@@ -11,7 +11,7 @@ import type { Connection } from './connection.js'
 import { runScript, type ScriptName } from './scripts.js'
 
 /** The scripts that take a batch of requests. */
-export type BatchedScript = 'hold' | 'read' | 'checkout' | 'begin' | 'settle' | 'cancel'
+export type BatchedScript = 'hold' | 'remove' | 'read' | 'checkout' | 'begin' | 'settle' | 'cancel'
 
 export interface EngineOptions {
   readonly connection: Connection

@@ -69,6 +69,8 @@ export function decodeRefusal(reply: string): Refusal {
       return invalid('/items', 'a cart has at most 100 lines')
     case 'TOTAL':
       return invalid('/items', 'the total of a cart must be below 2^53')
+    case 'INVALID':
+      return invalid('', 'is not valid')
     case 'TOO_MANY':
       return invalid('/delta', 'an allocation is at most 1000000000')
     default:

@@ -7,7 +7,7 @@ import type { Redis } from 'ioredis'
 import { type Shard, shardKeyNames, shardKeys } from '../keys.js'
 
 export const scriptNames = [
-  'hold', 'read', 'checkout', 'begin', 'settle', 'cancel', // customers
+  'hold', 'remove', 'read', 'checkout', 'begin', 'settle', 'cancel', // customers
   'publish', 'control', 'adjust', // operators
   'sweep', 'due', 'claim', 'acknowledge', 'close', 'stray', // workers
 ] as const

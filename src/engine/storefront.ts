@@ -132,7 +132,7 @@ export function createStorefront(core: Core): Storefront {
     async removeCart(cartId) {
       const id = parseId('c', cartId)
       if (id === null) return { refused: 'cart_not_found' }
-      const reply = await core.ask('hold', id, `D ${id.epoch} ${id.local}`)
+      const reply = await core.ask('remove', id, `${id.epoch} ${id.local}`)
       if (reply === shed) return overloaded
       if (reply === null) return core.missing('cart_not_found')
       return reply.words === 'OK' ? null : decodeRefusal(reply.words)

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import tap from 'tap'
+import { loadScripts, runScript, scriptNames, scripts } from '../../src/engine/scripts.js'
+import { newLocalId } from '../../src/ids.js'
+import { freshEngine, publishSale } from '../redis.js'
+
+const { engine, redis } = await freshEngine(tap)
+
+tap.test('every script begins with its engine, so that Redis refuses it up front where it cannot write', async (t) => {
+  for (const name of scriptNames) t.match(scripts[name].source, /^#!lua( flags=[a-z,-]+)?\n/, name)
+})
+
+tap.test('when Redis is out of memory, whatever frees some still runs, up to the outbox on its way to Postgres', async (t) => {
+  for (const name of ['sweep', 'cancel', 'settle', 'due', 'claim', 'acknowledge', 'close', 'control', 'stray'] as const) {
+    t.match(scripts[name].source.split('\n')[0], /\ballow-oom\b/, name)
+  }
+})
+
+tap.test('when Redis is out of memory, a customer can still read', async (t) => {
+  t.match(scripts.read.source.split('\n')[0], /\b(no-writes|allow-oom)\b/)
+})
+
+tap.test('every file of lua/ is sent, or shared by all that are', async (t) => {
+  const files = readdirSync(new URL('../../lua/', import.meta.url)).map((file) => file.replace(/\.lua$/, ''))
+  t.strictSame(files.filter((file) => !['shard', 'orders'].includes(file)).toSorted(), [...scriptNames].toSorted())
+})
+
+tap.test('every operation says at its head what it is given and what it answers', async (t) => {
+  for (const name of scriptNames) {
+    const source = readFileSync(new URL(`../../lua/${name}.lua`, import.meta.url), 'utf8')
+    t.match(source, /^(#!lua[^\n]*\n)?-- [^]*\n--\n-- ARGV[^]*\n-- Replies: /, name)
+  }
+})
+
+tap.test('a script is called by the digest that Redis gives it', async (t) => {
+  for (const name of scriptNames) {
+    t.equal(scripts[name].digest, createHash('sha1').update(scripts[name].source).digest('hex'))
+    t.equal(await redis.script('LOAD', scripts[name].source), scripts[name].digest, name)
+  }
+})
+
+tap.test('loading makes every script known at once', async (t) => {
+  await loadScripts(redis)
+  const known = await redis.script('EXISTS', ...scriptNames.map((name) => scripts[name].digest))
+  t.strictSame(known, scriptNames.map(() => 1))
+})
+
+tap.test('a Redis that has forgotten its scripts gets them again, in the middle of a sale, and does each thing once', async (t) => {
+  const { saleId } = await publishSale(engine, { items: { A: 100 } })
+  const shard = { saleId, shard: 0 }
+  const hold = (id: string) => runScript(redis, 'hold', shard, [`C ${id} . . A=1`])
+  await hold(newLocalId())
+  await redis.script('FLUSH')
+  t.match(await hold('forgotten'), ['1', /^OK open forgotten /])
+  await redis.script('FLUSH')
+  const carts = await Promise.all(Array.from({ length: 20 }, () => hold(newLocalId())))
+  t.ok(carts.every((reply) => Array.isArray(reply) && /^OK /.test(String(reply[1]))))
+  await redis.script('FLUSH')
+  t.match(await engine.item(saleId, 'A'), { stock: { quantity: 100, available: 78, inCarts: 22 } })
+})
+
+tap.test('whatever else goes wrong in a script is the caller’s to know, and leaves no trace', async (t) => {
+  const { saleId } = await publishSale(engine)
+  const shard = { saleId, shard: 0 }
+  await redis.hset(`fs:{${saleId}.0}:stock`, 'A', '10 11 0 0 0 2500 0')
+  await t.rejects(runScript(redis, 'hold', shard, ['C x . . A=1']), /INVARIANT A: allocation 10, available 10, in carts 1/)
+  t.equal(await redis.exists(`fs:{${saleId}.0}:carts`, `fs:{${saleId}.0}:deadlines`), 0)
+})
