@@ -11,6 +11,7 @@ import { createLogger } from './log.js'
 import { createMetrics, type Metrics } from './metrics.js'
 import type { PaymentProvider } from './payments/provider.js'
 import { describeRoutes } from './plugins/docs.js'
+import { endConnections } from './plugins/drain.js'
 import { parseJson } from './plugins/json.js'
 import { limitClients } from './plugins/limits.js'
 import { answerBrokenHttp, answerProblems, answerUnroutable } from './plugins/problems.js'
@@ -43,8 +44,6 @@ const maxHeaderSize = 16_384
 /** How long a request may take to arrive, in ms. With the pause between checks it is answered within ten seconds. */
 const requestTimeout = 8_000
 const connectionsCheckingInterval = 1_000
-/** How soon a drain closes a connection that has become idle, in ms. */
-const reapMs = 50
 /** How long a scrape waits for the outboxes, in ms. */
 const outboxesMs = 500
 
@@ -68,16 +67,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, strict: true } },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  // A connection whose last request arrived before the drain began is kept alive by its answer; it would
-  // keep the drain from its end for as long as the client likes.
-  app.addHook('preClose', (done) => {
-    if (app.server.listening) {
-      const reaper = setInterval(() => app.server.closeIdleConnections(), reapMs)
-      app.server.once('close', () => clearInterval(reaper))
-    }
-    done()
-  })
-
+  endConnections(app, requestTimeout)
   app.decorate('metrics', metrics)
   metrics.countRoutes(app)
   metrics.watchOutboxes(() => within(outboxesMs, engine.outboxes()))
