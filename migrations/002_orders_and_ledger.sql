@@ -86,7 +86,8 @@ create table dead_orders (
   payment_id text,
   -- Text, not jsonb: what jsonb refuses is one of the reasons to be here.
   entry text not null,
-  sqlstate text not null,
+  -- Null where it could not even be read.
+  sqlstate text,
   reason text not null,
   created_at timestamptz not null default now(),
   primary key (sale_id, outbox_id)

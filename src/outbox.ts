@@ -50,6 +50,16 @@ export type OutboxEntry =
   | (EntryBase & { readonly kind: 'refund'; readonly order: FinalOrder | null; readonly payment: ProviderPayment; readonly reason: RefundReason })
   /** Units left a running sale (`delta` < 0): Postgres follows. */
   | (EntryBase & { readonly kind: 'shrunk'; readonly adjustmentId: string; readonly saleId: string; readonly sku: string; readonly delta: number })
+  /** What no version of the scripts writes; whole, so that a person can put it right. `fields` is names and values in turn. */
+  | {
+    readonly kind: 'unreadable'
+    readonly outboxId: string
+    readonly saleId: string
+    readonly writtenAs: string
+    readonly paymentId: string | null
+    readonly fields: readonly string[]
+    readonly reason: string
+  }
 
 const StreamId = Type.String({ pattern: '^[0-9]{1,20}-[0-9]{1,20}$' })
 /** The payload of a persist job: a range of one outbox, both ends included, at most some hundred entries. */

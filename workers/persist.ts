@@ -55,7 +55,7 @@ export async function persist(deps: PersistDeps, { saleId, shard, first, last }:
       return
     }
     if (outcome !== 'persisted') {
-      log.error({ saleId, outboxId: entry.outboxId, sqlstate: outcome.poisoned, reason: outcome.reason }, 'Postgres refused an entry: it is set apart in dead_orders')
+      log.error({ saleId, outboxId: entry.outboxId, sqlstate: outcome.poisoned, reason: outcome.reason }, 'an entry cannot be persisted: it is set apart in dead_orders')
     }
     done.push(entry)
   })

@@ -7,13 +7,14 @@
 import { parseId } from '../ids.js'
 import type { OutboxEntry } from '../outbox.js'
 import { DatabaseError, inTransaction, type Pool } from './pool.js'
-import { writeEntries } from './write.js'
+import { UnreadableEntry, writeEntries } from './write.js'
 
 /**
  * What became of an entry. `retry`: Postgres has fewer units than were sold, and a restock that is on its way will
- * mend that. Poisoned (an SQLSTATE): it can never be persisted as it is, and was set apart in `dead_orders`.
+ * mend that. Poisoned (by an SQLSTATE, or null where it cannot even be read): it can never be persisted as it is, and was set
+ * apart in `dead_orders`.
  */
-export type Persisted = 'persisted' | 'retry' | { readonly poisoned: string; readonly reason: string }
+export type Persisted = 'persisted' | 'retry' | { readonly poisoned: string | null; readonly reason: string }
 
 /**
  * @returns what became of each entry, in their order
@@ -44,27 +45,29 @@ const stockChecks = new Set(['items_quantity_check', 'sale_items_sold_check'])
 
 /** @returns what an error says of the entries, or null where it says nothing of them */
 function judge(error: unknown): Exclude<Persisted, 'persisted'> | null {
+  if (error instanceof UnreadableEntry) return { poisoned: null, reason: error.message }
   if (!(error instanceof DatabaseError) || error.code === undefined) return null
   if (error.constraint !== undefined && stockChecks.has(error.constraint)) return 'retry'
   return dataFaults.has(error.code.slice(0, 2)) ? { poisoned: error.code, reason: error.message } : null
 }
 
-async function insertDeadOrder(pool: Pool, entry: OutboxEntry, sqlstate: string, reason: string): Promise<void> {
+async function insertDeadOrder(pool: Pool, entry: OutboxEntry, sqlstate: string | null, reason: string): Promise<void> {
   await pool.query(
     `insert into dead_orders (sale_id, outbox_id, kind, payment_id, entry, sqlstate, reason)
      values ($1, $2, $3, $4, $5, $6, $7) on conflict (sale_id, outbox_id) do nothing`,
-    [saleOf(entry), entry.outboxId, entry.kind, paymentOf(entry), JSON.stringify(entry), sqlstate, reason],
+    [saleOf(entry), entry.outboxId, entry.kind === 'unreadable' ? entry.writtenAs : entry.kind, paymentOf(entry), JSON.stringify(entry), sqlstate, reason],
   )
 }
 
 /** @returns the sale whose outbox an entry is from; the empty one for money that no sale knows */
 function saleOf(entry: OutboxEntry): string {
-  if (entry.kind === 'shrunk') return entry.saleId
+  if (entry.kind === 'shrunk' || entry.kind === 'unreadable') return entry.saleId
   return entry.order?.saleId ?? parseId('o', entry.payment.orderId)?.saleId ?? ''
 }
 
 /** @returns the payment of an entry, where it looks like one: the entry may be here because it does not */
 function paymentOf(entry: OutboxEntry): string | null {
   if (entry.kind === 'shrunk') return null
-  return /^[\x21-\x7e]{1,200}$/.test(entry.payment.paymentId) ? entry.payment.paymentId : null
+  const paymentId = entry.kind === 'unreadable' ? entry.paymentId : entry.payment.paymentId
+  return paymentId !== null && /^[\x21-\x7e]{1,200}$/.test(paymentId) ? paymentId : null
 }

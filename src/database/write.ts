@@ -31,8 +31,17 @@ interface Movement {
   readonly reason: string
 }
 
-/** @throws DatabaseError where Postgres refuses an entry; what is there already is left as it is */
+/** An entry that says nothing which could be written. */
+export class UnreadableEntry extends Error {
+  override readonly name = 'UnreadableEntry'
+}
+
+/**
+ * What is there already is left as it is.
+ * @throws DatabaseError where Postgres refuses an entry, UnreadableEntry where there is nothing to write
+ */
 export async function writeEntries(connection: Connection, entries: readonly OutboxEntry[]): Promise<void> {
+  for (const entry of entries) if (entry.kind === 'unreadable') throw new UnreadableEntry(entry.reason)
   const fresh = await insertOrders(connection, entries.filter(isOrdered))
   const paid = entries.filter((entry) => entry.kind === 'paid').filter(({ order }) => fresh.has(order.orderId))
   await insertPayments(connection, paid)
@@ -49,7 +58,7 @@ export async function writeEntries(connection: Connection, entries: readonly Out
 }
 
 function isOrdered(entry: OutboxEntry): entry is Ordered {
-  return entry.kind !== 'shrunk' && entry.order !== null
+  return (entry.kind === 'paid' || entry.kind === 'refund') && entry.order !== null
 }
 
 function linesOf({ order }: Ordered): Line[] {

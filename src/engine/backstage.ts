@@ -108,8 +108,8 @@ export function createBackstage(core: Core): Backstage {
     async acknowledge(shard, entries) {
       if (entries.length === 0) return
       const words = entries.flatMap((entry) => {
-        const order = entry.kind === 'shrunk' || entry.order === null ? '-' : entry.order.orderId.slice(-22)
-        return [entry.outboxId, entry.kind === 'shrunk' ? 'other' : entry.kind, order]
+        if (entry.kind === 'shrunk' || entry.kind === 'unreadable') return [entry.outboxId, 'other', '-']
+        return [entry.outboxId, entry.kind, entry.order === null ? '-' : entry.order.orderId.slice(-22)]
       })
       await core.run('acknowledge', shard, [group, ...words])
     },

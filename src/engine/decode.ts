@@ -283,11 +283,27 @@ function counters(text: string): CountersAfter[] {
 
 /**
  * @param pairs the fields of a stream entry and their values, in turn
- * @returns the entry that a script appended to the outbox
+ * @returns the entry that a script appended to the outbox; one that cannot be read says so, and holds up no other
  */
 export function decodeEntry(shard: Shard, outboxId: string, pairs: readonly string[], currency: string): OutboxEntry {
   const fields = new Map<string, string>()
   for (let i = 0; i + 1 < pairs.length; i += 2) fields.set(pairs[i]!, pairs[i + 1]!)
+  try {
+    return readEntry(shard, outboxId, fields, currency)
+  } catch (error) {
+    return {
+      kind: 'unreadable',
+      outboxId,
+      saleId: shard.saleId,
+      writtenAs: fields.get('kind') ?? '',
+      paymentId: fields.get('payment') ?? null,
+      fields: pairs,
+      reason: error instanceof Error ? error.message : String(error),
+    }
+  }
+}
+
+function readEntry(shard: Shard, outboxId: string, fields: ReadonlyMap<string, string>, currency: string): OutboxEntry {
   const field = (name: string): string => fields.get(name) ?? unexpected(`no ${name} in the outbox`)
 
   const kind = field('kind')

@@ -15,6 +15,5 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 export { type BatchedScript } from './core.js'
-export { connect, type Connection, UnfitRedisError } from './connection.js'
-export { type BegunPayment, type PaymentOutcome } from './payments.js'
-export { type DueAttempt, type OutboxState } from './backstage.js'
+export { connect, UnfitRedisError } from './connection.js'
+export { type DueAttempt } from './backstage.js'

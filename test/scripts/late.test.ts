@@ -8,7 +8,7 @@ const { engine, redis } = await freshEngine(tap)
 async function outbox(scene: Scene): Promise<string[]> {
   const entries = await engine.entries(scene.shard, '-', '+', 1_000)
   return entries.map((entry) => {
-    if (entry.kind === 'shrunk') return 'shrunk'
+    if (entry.kind !== 'paid' && entry.kind !== 'refund') return entry.kind
     const reason = entry.kind === 'refund' ? ` ${entry.reason}` : ''
     return `${entry.kind} ${entry.payment.paymentId}${reason} of ${entry.payment.amount}${entry.order === null ? '' : ', order'}`
   })

@@ -153,7 +153,7 @@ tap.test('the counters of the entries follow one another as the units were sold'
   await sell(scene, 3)
   await scene.time(1)
   const entries = await engine.entries(scene.shard, '-', '+', 10)
-  t.strictSame(entries.map(({ counters }) => counters), [1, 2, 3].map((sold) => [{ sku: 'A', allocation: 10, available: 10 - sold, held: 0, sold }]))
+  t.strictSame(entries.map((entry) => entry.kind === 'paid' && entry.counters), [1, 2, 3].map((sold) => [{ sku: 'A', allocation: 10, available: 10 - sold, held: 0, sold }]))
   t.ok(entries.every((entry) => entry.kind === 'paid' && entry.paidAtMs === at(0)))
 })
 

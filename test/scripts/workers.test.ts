@@ -7,8 +7,8 @@ import { notWhole, openScene } from './scene.js'
 const { engine, redis } = await freshEngine(tap)
 
 tap.test('a sweep gives back what has lapsed in a sale that nobody asks about, part by part', async (t) => {
-  const scene = await openScene(engine, redis, { items: { A: 300, B: 5 } })
-  await scene.carts(300, 'A')
+  const scene = await openScene(engine, redis, { items: { A: 1_200, B: 5 } })
+  await scene.carts(1_200, 'A')
   await scene.order('B=2')
   await scene.time(1)
   await scene.cart('B=1')
@@ -16,7 +16,7 @@ tap.test('a sweep gives back what has lapsed in a sale that nobody asks about, p
   t.equal(await scene.run('sweep'), 'MORE')
   await scene.whole(t)
   t.equal(await scene.run('sweep'), 'DONE')
-  t.match(await scene.counters('A'), { available: 300, inCarts: 0 })
+  t.match(await scene.counters('A'), { available: 1_200, inCarts: 0 })
   t.match(await scene.counters('B'), { available: 4, inCarts: 1, inOrders: 0 })
   await scene.whole(t)
   const before = await dump(redis)
