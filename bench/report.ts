@@ -1,0 +1,151 @@
+/** From measurements to tables. What was not reached is said as plainly as what was. */
+import { isReached, median, ratios, type Reach, type Spread, spread } from './figures.js'
+import { type Arrival, type Arrivals, batchedOrders, singleConcurrency, singleOrders } from './persist.js'
+import { connections, type Kind, type Round, type Rounds } from './rounds.js'
+
+export interface Measured {
+  readonly rounds: Rounds | null
+  readonly arrivals: Arrivals | null
+}
+
+const names: Readonly<Record<Kind, string>> = { hold: 'durable hold', refusal: 'refusal, sold out', empty: 'empty POST' }
+
+/** @returns every figure that was promised and measured in this run */
+export function reaches({ rounds, arrivals }: Measured): Reach[] {
+  const all: Reach[] = []
+  if (rounds !== null) {
+    const { hold, refusal, empty } = rounds
+    for (const [name, ours] of [['Durable holds', hold], ['Refusals', refusal]] as const) {
+      if (ours.length === 0) continue
+      all.push({ what: `${name}: rate beside an empty POST`, bound: { atLeast: 0.8 }, unit: '×', measured: ratios(ours, empty, (round) => round.rate) })
+      all.push({ what: `${name}: CPU of the API process a request, beside an empty POST`, bound: { atMost: 1.3 }, unit: '×', measured: ratios(ours, empty, (round) => round.cpuUs) })
+    }
+    if (hold.length > 0 && refusal.length > 0) {
+      all.push({ what: 'Refusals beside holds: CPU of the API process a request', bound: { atMost: 1 }, unit: '×', measured: ratios(refusal, hold, (round) => round.cpuUs) })
+      all.push({ what: 'Refusals beside holds: CPU of Redis a request', bound: { atMost: 1 }, unit: '×', measured: ratios(refusal, hold, (round) => round.redisUs) })
+    }
+  }
+  if (arrivals !== null) {
+    all.push({ what: 'Paid orders to Postgres, one worker process, its start included', bound: { atLeast: 5_000 }, unit: ' orders/s', measured: spread(arrivals.batched.map(({ rate }) => rate)) })
+  }
+  return all
+}
+
+export function report(measured: Measured, machine: readonly [string, string][], options: { pairs: number; seconds: number }): string {
+  const { rounds, arrivals } = measured
+  const all = reaches(measured)
+  const missed = all.filter((reach) => !isReached(reach)).length
+  return [
+    '# What it does a second',
+    '',
+    'Written by `npm run bench`, all of it in one run. Medians, with the least and the most of the rounds in brackets.',
+    '',
+    missed === 0 ? 'Every figure that the design promises is reached.' : `**${missed} of ${all.length} figures are not reached**; the table says which.`,
+    '',
+    table(['figure', 'promised', 'measured', 'reached'], all.map(reachRow)),
+    ...(rounds === null ? [] : roundsSection(rounds, options)),
+    ...(arrivals === null ? [] : arrivalsSection(arrivals)),
+    '',
+    '## The machine',
+    '',
+    table(['', ''], machine),
+    '',
+    '## To repeat it',
+    '',
+    'On Linux: `npm ci && npm run bench`. It builds, starts a Redis and a Postgres of its own in a temporary folder (or uses the ones that',
+    '`REDIS_URL`, an empty database, and `DATABASE_URL` name), and writes this file. `npm run bench -- --only holds|refusals|persist`',
+    'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length. A run whose stores do not add up in',
+    'the end ends with 1, and writes nothing.',
+    '',
+  ].join('\n')
+}
+
+function reachRow(reach: Reach): string[] {
+  const { what, bound, unit, measured } = reach
+  const digits = unit === '×' ? 2 : 0
+  const promised = 'atLeast' in bound ? `≥ ${number(bound.atLeast, unit === '×' ? 1 : 0)}` : `≤ ${number(bound.atMost, 1)}`
+  return [what, `${promised}${unit}`, `${ranged(measured, digits)}${unit}`, isReached(reach) ? 'yes' : '**no**']
+}
+
+function roundsSection(rounds: Rounds, { pairs, seconds }: { pairs: number; seconds: number }): string[] {
+  const kinds = (Object.keys(names) as Kind[]).filter((kind) => rounds[kind].length > 0)
+  const rows = kinds.map((kind) => {
+    const of = (figure: (round: Round) => number, digits = 0) => ranged(spread(rounds[kind].map(figure)), digits)
+    const batches = rounds[kind].flatMap(({ batch }) => (batch === null ? [] : [batch]))
+    return [
+      names[kind],
+      of(({ rate }) => rate),
+      of(({ cpuUs }) => cpuUs, 1),
+      kind === 'empty' ? '–' : of(({ redisUs }) => redisUs, 1),
+      batches.length === 0 ? '–' : ranged(spread(batches), 1),
+      number(median(rounds[kind].map(({ p50Ms }) => p50Ms)), 2),
+      number(median(rounds[kind].map(({ p99Ms }) => p99Ms)), 2),
+      errorsOf(rounds[kind]),
+    ]
+  })
+  const everyRound = kinds.flatMap((kind) => rounds[kind])
+  return [
+    '',
+    '## Holds and refusals',
+    '',
+    `${connections} connections, each sending its next request once the last is answered, from a process of its own (autocannon); ${pairs} rounds of each kind in turns,`,
+    `of about ${seconds} s and ${number(Math.max(...everyRound.map(({ answers }) => answers)), 0)} requests. One API process (\`dist/src/api.js\`), beside a process with an empty POST: plain Fastify with the same`,
+    'server options, body schema and answer schema, no plugin and no hook, answering a constant cart.',
+    '',
+    table(['', 'requests/s', 'CPU of the server process, µs each', 'CPU of Redis, µs each', 'requests a call to Redis', 'p50 ms', 'p99 ms', 'errors'], rows),
+    '',
+    'A *durable hold* makes a cart with one unit of one hot item, and is answered once Redis has fsynced it. A *refusal* is a 409 `insufficient_stock`',
+    'in a sale whose thousand units are all held in live carts. After every round the counters in Redis were read: allocation = available + held + sold in',
+    'both sales, units held and carts as many as 201 answers, nothing taken by a refusal.',
+    '',
+    `The load itself kept ${ranged(spread(everyRound.map(({ loadCores }) => loadCores)), 2)} cores busy: where that is near 1, it is the load that bounds the rate, and the CPU a request tells more. What was not`,
+    `part of the bench took ${ranged(spread(everyRound.map(({ otherCores }) => otherCores)), 2)} cores in the meantime.`,
+  ]
+}
+
+function errorsOf(rounds: readonly Round[]): string {
+  const errors = new Map<string, number>()
+  for (const round of rounds) {
+    for (const [what, count] of Object.entries(round.errors)) errors.set(what, (errors.get(what) ?? 0) + count)
+  }
+  return errors.size === 0 ? '0' : [...errors].map(([what, count]) => `${what}: ${count}`).join(', ')
+}
+
+function arrivalsSection({ batched, single }: Arrivals): string[] {
+  const row = (name: string, orders: number, arrivals: readonly Arrival[]) => [
+    name,
+    number(orders, 0),
+    ranged(spread(arrivals.map(({ rate }) => rate)), 0),
+    ranged(spread(arrivals.map(({ steadyRate }) => steadyRate)), 0),
+    ranged(spread(arrivals.map(({ cpuUs }) => cpuUs)), 0),
+  ]
+  return [
+    '',
+    '## Paid orders, from the outbox to Postgres',
+    '',
+    'The engine sells the orders (cart, checkout, payment) with no worker running; then one worker process (`dist/workers/worker.js`) starts, and the clock',
+    'runs until Postgres has every order. Beside it, the same orders as one BullMQ job and one transaction each, with the same inserts,',
+    `${singleConcurrency} at once.`,
+    '',
+    table(['', 'orders a turn', 'orders/s, start included', 'orders/s once it ran', 'CPU of the worker, µs an order'], [
+      row('in batches, through the outbox', batchedOrders, batched),
+      row('one job and one insert an order', singleOrders, single),
+    ]),
+    '',
+    `Once both ran, batches were ${ranged(ratios(batched, single, ({ steadyRate }) => steadyRate), 1)} times as fast. After every turn: every order in Postgres once, each item's`,
+    'quantity, ledger and lines right to the unit, the outbox empty.',
+  ]
+}
+
+function number(value: number, digits: number): string {
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}
+
+function ranged({ median: middle, min, max }: Spread, digits: number): string {
+  return `${number(middle, digits)} (${number(min, digits)}–${number(max, digits)})`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}

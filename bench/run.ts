@@ -1,0 +1,95 @@
+/**
+ * `npm run bench`: what the design promises, measured side by side in one run, and written to RESULTS.md.
+ *
+ *     npm run bench -- [--only holds|refusals|persist] [--pairs n] [--seconds n]
+ */
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { ServersError } from '../src/cli/servers/surroundings.js'
+import { DoesNotCount, isReached } from './figures.js'
+import { describeMachine } from './machine.js'
+import { measureArrivals } from './persist.js'
+import { build } from './processes.js'
+import { type Measured, reaches, report } from './report.js'
+import { type Kind, measureRounds } from './rounds.js'
+import { type OpenStage, openStage } from './stage.js'
+
+const kindsOf = {
+  all: ['hold', 'empty', 'refusal'],
+  holds: ['hold', 'empty'],
+  // Refusals are held against holds as well as against an empty POST.
+  refusals: ['hold', 'empty', 'refusal'],
+  persist: [],
+} as const satisfies Record<string, readonly Kind[]>
+type Part = keyof typeof kindsOf
+
+interface Options {
+  readonly part: Part
+  readonly pairs: number
+  readonly seconds: number
+}
+
+const say = (line: string) => console.log(line)
+const results = new URL('RESULTS.md', import.meta.url)
+
+const open: { stage: OpenStage | null } = { stage: null }
+const stopping = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) return
+    say('Stopping.')
+    stopping.abort()
+    // Closed under its feet, the run fails; that it does is no news then.
+    void open.stage?.close().finally(() => process.exit(130))
+  })
+}
+
+try {
+  await main(readOptions())
+} catch (error) {
+  process.exitCode = stopping.signal.aborted ? 130 : 1
+  if (!stopping.signal.aborted) {
+    if (error instanceof DoesNotCount) console.error(`The run does not count. ${error.message}`)
+    else console.error(error instanceof ServersError || error instanceof RangeError ? error.message : error)
+  }
+} finally {
+  await open.stage?.close()
+}
+
+async function main(options: Options): Promise<void> {
+  const { part, pairs, seconds } = options
+  const kinds = kindsOf[part]
+  const started = performance.now()
+  say('Building.')
+  await build()
+  const stage = await openStage(say, stopping.signal)
+  open.stage = stage
+
+  say(kinds.length > 0 ? `Holds and refusals: ${pairs} rounds of each kind, about ${seconds} s each.` : 'No rounds of requests.')
+  const rounds = kinds.length > 0 ? await measureRounds(stage, kinds, pairs, seconds) : null
+  say(part === 'all' || part === 'persist' ? `Paid orders to Postgres: ${pairs} pairs.` : 'No orders to Postgres.')
+  const arrivals = part === 'all' || part === 'persist' ? await measureArrivals(stage, pairs) : null
+
+  const measured: Measured = { rounds, arrivals }
+  const text = report(measured, await describeMachine(stage), options)
+  if (part === 'all') await writeFile(results, text)
+  else say(`\n${text}`)
+  for (const reach of reaches(measured)) {
+    say(`${isReached(reach) ? 'reached    ' : 'NOT REACHED'}  ${reach.what}: ${reach.measured.median.toFixed(2)}${reach.unit}`)
+  }
+  say(`${part === 'all' ? 'Written to bench/RESULTS.md, after' : 'After'} ${Math.round((performance.now() - started) / 1_000)} s.`)
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: { only: { type: 'string', default: 'all' }, pairs: { type: 'string', default: '5' }, seconds: { type: 'string', default: '4' } },
+  })
+  const { only, pairs, seconds } = values
+  if (!Object.hasOwn(kindsOf, only)) throw new RangeError('--only takes holds, refusals or persist')
+  return { part: only as Part, pairs: whole('--pairs', pairs), seconds: whole('--seconds', seconds) }
+}
+
+function whole(name: string, text: string): number {
+  if (!/^[1-9]\d?$/.test(text)) throw new RangeError(`${name} takes a whole number from 1 to 99`)
+  return Number(text)
+}
