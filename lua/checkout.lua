@@ -18,26 +18,19 @@ return runBatch(function(request)
   if refusal then return refusal end
   if text == '' then return 'CART_EMPTY' end
 
-  local lines, frozen, total = {}, {}, 0
-  for sku, quantity in gmatch(text, '(%S+)=(%d+)') do
-    local it = item(sku)
-    quantity = tonumber(quantity)
-    lines[#lines + 1] = { item = it, requested = quantity, own = quantity }
-    frozen[#frozen + 1] = format('%s=%d=%d', sku, quantity, it.price)
-    total = total + it.price * quantity
-  end
-
+  local n = readLines(text)
   if not holdsAtCart then
-    refusal = notOpen()
+    refusal = notOpen() or insufficient(n, true)
     if refusal then return refusal end
-    local short = {}
-    for _, line in ipairs(lines) do
-      if line.item.available < line.requested then short[#short + 1] = line end
-    end
-    if #short > 0 then return insufficient(short) end
   end
 
-  for _, line in ipairs(lines) do moveToOrders(line.item, line.requested) end
+  local frozen, total = {}, 0
+  for i = 1, n do
+    local it, quantity = lineItems[i], lineQuantities[i]
+    frozen[i] = format('%s=%d=%d', it.sku, quantity, it.price)
+    total = total + it.price * quantity
+    moveToOrders(it, quantity)
+  end
   dropCart(id)
   local payBy = now + paymentMs
   local o = {

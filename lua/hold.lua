@@ -17,36 +17,66 @@ local function needed(growth, total)
   return holdsAtCart and growth or total
 end
 
+-- @returns nil where no line that was read is more than a cart may hold, else the refusal, with every line that is
+local function overLimit(n)
+  local words
+  for i = 1, n do
+    local it, quantity = lineItems[i], lineQuantities[i]
+    if it.limit > 0 and quantity > it.limit then
+      words = words or { 'LIMIT' }
+      words[#words + 1] = format('%s %d %d', it.sku, quantity, it.limit)
+    end
+  end
+  return words and table.concat(words, ' ')
+end
+
+local made = 0
+
+-- Reads the lines of a cart that is to be made.
+-- @returns how many there are, or nil where the text is none; whether one names no item of the sale; their total
+local function readNewLines(text)
+  made = made + 1
+  local n, length, unknown, total = 0, 0, nil, 0
+  for sku, digits in gmatch(text, '([^ =]+)=(%d+)') do
+    local quantity = whole(digits, MAX_QUANTITY)
+    if not quantity or quantity == 0 then return nil end
+    n, length = n + 1, length + #sku + #digits + 2
+    local it = item(sku)
+    if it then
+      -- A sku comes once.
+      if it.lineOf == made then return nil end
+      it.lineOf = made
+      lineItems[n], lineQuantities[n] = it, quantity
+      total = total + it.price * quantity
+    else
+      unknown = unknown or {}
+      if unknown[sku] or not match(sku, '^[%w_-]+$') then return nil end
+      unknown[sku] = true
+    end
+  end
+  -- Lines, one space between two of them, and nothing else.
+  if length ~= (n > 0 and #text + 1 or #text) then return nil end
+  return n, unknown, total
+end
+
 local function create(request)
   local id, key, fingerprint, text = match(request, '^C (%S+) (%S+) (%S+) ?(.*)$')
   if not id then return nil end
 
   -- Whatever is wrong with the request itself comes first.
-  local lines, n, seen = {}, 0, {}
-  for token in gmatch(text, '%S+') do
-    local sku, digits = match(token, '^([%w_-]+)=(%d+)$')
-    local quantity = whole(digits, MAX_QUANTITY)
-    if not quantity or quantity == 0 or seen[sku] then return nil end
-    seen[sku] = true
-    n = n + 1
-    lines[n] = { sku = sku, requested = quantity, own = 0 }
-  end
+  local n, unknown, total = readNewLines(text)
+  if not n then return nil end
   if n > MAX_LINES then return 'LINES' end
-  local total = 0
-  for _, line in ipairs(lines) do
-    line.item = item(line.sku)
-    if not line.item then return 'ITEM_NOT_FOUND' end
-    total = total + line.item.price * line.requested
-  end
+  if unknown then return 'ITEM_NOT_FOUND' end
   if total > MAX_AMOUNT then return 'TOTAL' end
 
   local reused = false
   if key ~= '.' then
     local record = remembered('c:' .. key)
     if record then
-      local seen, made, keptUntil = match(record, '^(%S+) (%S+) (%d+)$')
+      local seen, cartMade, keptUntil = match(record, '^(%S+) (%S+) (%d+)$')
       if tonumber(keptUntil) > now then
-        if seen == fingerprint then return describeCart(made, epoch) end
+        if seen == fingerprint then return describeCart(cartMade, epoch) end
         reused = true
       end
     end
@@ -56,25 +86,16 @@ local function create(request)
   local refusal = notOpen()
   if refusal and (n > 0 or refusal == 'SALE_ENDED') then return refusal end
   if reused then return 'KEY_REUSED' end
+  refusal = overLimit(n) or insufficient(n)
+  if refusal then return refusal end
 
-  local over, short = {}, {}
-  for _, line in ipairs(lines) do
-    local it = line.item
-    if it.limit > 0 and line.requested > it.limit then
-      over[#over + 1] = format('%s %d %d', it.sku, line.requested, it.limit)
-    end
-    if it.available < line.requested then short[#short + 1] = line end
-  end
-  if #over > 0 then return 'LIMIT ' .. table.concat(over, ' ') end
-  if #short > 0 then return insufficient(short) end
-
-  for _, line in ipairs(lines) do addToCarts(line.item, line.requested) end
+  for i = 1, n do addToCarts(lineItems[i], lineQuantities[i]) end
   local deadline = now + holdMs
   putCart(id, deadline, n > 0 and now or 0, text, true)
   if key ~= '.' then
     remember('c:' .. key, format('%s %s %d', fingerprint, id, now + KEY_RETENTION_MS), now + KEY_RETENTION_MS)
   end
-  return cartWords(id, 'open', deadline, text)
+  return cartWords(id, 'open', deadline, n)
 end
 
 local function set(request)
@@ -89,7 +110,7 @@ local function set(request)
   if refusal then return refusal end
 
   local lines, own, others, total = {}, 0, 0, it.price * quantity
-  for lineSku, line in gmatch(text, '(%S+)=(%d+)') do
+  for lineSku, line in gmatch(text, '([^%s=]+)=(%d+)') do
     line = tonumber(line)
     if lineSku == sku then
       own = line
@@ -101,7 +122,7 @@ local function set(request)
     end
   end
   local growth = quantity - own
-  if growth == 0 then return cartWords(id, 'open', deadline, text) end
+  if growth == 0 then return cartWords(id, 'open', deadline, readLines(text)) end
 
   if growth > 0 then
     if own == 0 then
@@ -113,7 +134,7 @@ local function set(request)
     if refusal then return refusal end
     if it.limit > 0 and quantity > it.limit then return format('LIMIT %s %d %d', sku, quantity, it.limit) end
     if it.available < needed(growth, quantity) then
-      return insufficient({ { item = it, requested = quantity, own = own } })
+      return format('INSUFFICIENT %s %s', returnWord(mayReturn(it)), stockWords(it, quantity, own))
     end
     -- Only growth renews, and never past the longest hold since the first unit.
     if firstUnitAt == 0 then firstUnitAt = now end
@@ -123,7 +144,7 @@ local function set(request)
   addToCarts(it, growth)
   text = table.concat(lines, ' ')
   putCart(id, deadline, firstUnitAt, text)
-  return cartWords(id, 'open', deadline, text)
+  return cartWords(id, 'open', deadline, readLines(text))
 end
 
 local operations = { C = create, S = set }

@@ -92,7 +92,7 @@ local function reclaim()
   for i, id in ipairs(lapsed) do
     if raws[i] then
       local deadline, _, lines = parseCart(raws[i])
-      for sku, quantity in gmatch(lines, '(%S+)=(%d+)') do addToCarts(item(sku), -tonumber(quantity)) end
+      for line = 1, readLines(lines) do addToCarts(lineItems[line], -lineQuantities[line]) end
       -- The record stays a while, its deadline in the past, so that the customer hears that the cart expired.
       carts[id] = raws[i]
       setDeadline(id, false)
@@ -122,14 +122,12 @@ local function openCart(id, idEpoch)
   return now < o.endedAt + CART_RETENTION_MS and 'CART_EXPIRED' or 'CART_NOT_FOUND'
 end
 
--- @returns 'OK', status, cart, deadline, when units may return, then six words a line
-local function cartWords(id, status, deadline, lines)
-  local words, wanted, n = {}, false, 1
-  for sku, quantity in gmatch(lines, '([^%s=]+)=(%d+)') do
-    local it = item(sku)
-    quantity = tonumber(quantity)
-    n = n + 1
-    words[n] = stockWords(it, quantity, quantity)
+-- @returns 'OK', status, cart, deadline, when units may return, then six words for each of the `n` lines that were read
+local function cartWords(id, status, deadline, n)
+  local words, wanted = { '' }, false
+  for i = 1, n do
+    local it, quantity = lineItems[i], lineQuantities[i]
+    words[i + 1] = stockWords(it, quantity, quantity)
     wanted = wanted or mayReturn(it)
   end
   words[1] = format('OK %s %s %d %s', status, id, deadline, returnWord(wanted))
@@ -139,10 +137,10 @@ end
 -- @returns the cart as it is now, checked out or not, or its refusal
 local function describeCart(id, idEpoch)
   local refusal, deadline, _, lines = openCart(id, idEpoch)
-  if not refusal then return cartWords(id, 'open', deadline, lines) end
+  if not refusal then return cartWords(id, 'open', deadline, readLines(lines)) end
   if refusal ~= 'CART_CHECKED_OUT' then return refusal end
   local o = order(id)
-  return cartWords(id, 'checked_out', o.deadline, o.lines)
+  return cartWords(id, 'checked_out', o.deadline, readLines(o.lines))
 end
 
 -- @returns four lines: 'OK', the order and when units may return; its head; six words a line; the customer

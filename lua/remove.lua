@@ -10,7 +10,7 @@ return runBatch(function(request)
   if not id then return nil end
   local refusal, _, _, text = openCart(id, tonumber(idEpoch))
   if refusal then return refusal end
-  for sku, quantity in gmatch(text, '(%S+)=(%d+)') do addToCarts(item(sku), -tonumber(quantity)) end
+  for i = 1, readLines(text) do addToCarts(lineItems[i], -lineQuantities[i]) end
   dropCart(id)
   return 'OK'
 end, true)

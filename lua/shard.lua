@@ -183,8 +183,14 @@ local function cart(id)
   return raw
 end
 
+-- The carts that one call makes have the same times, and to write a number as text is not cheap.
+local timesText, timesOf, timesSince
+
 local function putCart(id, deadline, firstUnitAt, lines, fresh)
-  carts[id] = format('%d %d %s', deadline, firstUnitAt, lines)
+  if timesOf ~= deadline or timesSince ~= firstUnitAt then
+    timesText, timesOf, timesSince = format('%d %d ', deadline, firstUnitAt), deadline, firstUnitAt
+  end
+  carts[id] = timesText .. lines
   changedCarts[id] = true
   setDeadline(id, deadline, fresh)
 end
@@ -193,6 +199,21 @@ local function dropCart(id)
   carts[id] = false
   changedCarts[id] = true
   setDeadline(id, false)
+end
+
+-- The lines that are being looked at. One call looks at hundreds of carts, and tables of their own would cost each of
+-- them more than its units do.
+local lineItems, lineQuantities = {}, {}
+
+-- Reads the lines of a cart or an order into these two.
+-- @returns how many there are
+local function readLines(text)
+  local n = 0
+  for sku, quantity in gmatch(text, '([^%s=]+)=(%d+)') do
+    n = n + 1
+    lineItems[n], lineQuantities[n] = item(sku), tonumber(quantity)
+  end
+  return n
 end
 
 -- @returns deadline, when its first unit came, its lines as text
@@ -220,13 +241,19 @@ local function returnWord(wanted)
   return at and format('%d', at) or '-'
 end
 
--- Refuses lines for want of units, `{ item, requested, own }` each.
-local function insufficient(short)
-  local words, wanted = {}, false
-  for i, line in ipairs(short) do
-    words[i + 1] = stockWords(line.item, line.requested, line.own)
-    wanted = wanted or mayReturn(line.item)
+-- Holds the lines that were read against what is available; `own` where the asker's own units count among them.
+-- @returns nil where there is enough of each, else the refusal, with every line that is short
+local function insufficient(n, own)
+  local words, wanted
+  for i = 1, n do
+    local it, quantity = lineItems[i], lineQuantities[i]
+    if it.available < quantity then
+      words = words or { '' }
+      words[#words + 1] = stockWords(it, quantity, own and quantity or 0)
+      wanted = wanted or mayReturn(it)
+    end
   end
+  if not words then return nil end
   words[1] = 'INSUFFICIENT ' .. returnWord(wanted)
   return table.concat(words, ' ')
 end
@@ -274,34 +301,35 @@ end
 
 -- Writes a map's changed fields: two calls at the most, whatever their number.
 local function writeHash(key, changed, values, encode)
-  local set, del = {}, {}
+  local set, del, n = {}, {}, 0
   for field in pairs(changed) do
     local value = values[field]
     if value then
-      set[#set + 1] = field
-      set[#set + 1] = encode and encode(value) or value
+      set[n + 1], set[n + 2] = field, encode and encode(value) or value
+      n = n + 2
     else
       del[#del + 1] = field
     end
   end
   callMany('HSET', key, set)
   callMany('HDEL', key, del)
-  return #set + #del > 0
+  return n + #del > 0
 end
 
 local function writeZset(key, scores)
-  local add, rem = {}, {}
+  local add, rem, n, last, text = {}, {}, 0, nil, nil
   for member, score in pairs(scores) do
     if score then
-      add[#add + 1] = format('%d', score)
-      add[#add + 1] = member
+      if score ~= last then last, text = score, format('%d', score) end
+      add[n + 1], add[n + 2] = text, member
+      n = n + 2
     else
       rem[#rem + 1] = member
     end
   end
   callMany('ZADD', key, add)
   callMany('ZREM', key, rem)
-  return #add + #rem > 0
+  return n + #rem > 0
 end
 
 -- Refuses to write anything at all rather than to break the promise that nothing is oversold.

@@ -2,7 +2,7 @@
  * The API: plugins and routes around an engine, a database and a provider that it is handed. It never listens.
  */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type onRequestHookHandler } from 'fastify'
 import type { ApiSettings } from './config.js'
 import type { AuditReport } from './contract.js'
 import type { Database } from './database.js'
@@ -47,6 +47,11 @@ const connectionsCheckingInterval = 1_000
 /** How long a scrape waits for the outboxes, in ms. */
 const outboxesMs = 500
 
+const forbidCaching: onRequestHookHandler = (_request, reply, done) => {
+  reply.header('cache-control', 'no-store')
+  done()
+}
+
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { engine, database, provider, settings, metrics = createMetrics(), audit } = deps
   const loggerInstance: FastifyBaseLogger = deps.logger ?? createLogger('silent')
@@ -54,6 +59,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     loggerInstance,
     // Fastify's own lines hold URLs, and those hold ids.
     logController: new LogController({ disableRequestLogging: true }),
+    // A line that is logged names its route; a logger a request would cost each of them more than its id is worth.
+    childLoggerFactory: (logger) => logger,
     bodyLimit,
     requestTimeout,
     http: { headersTimeout: requestTimeout, connectionsCheckingInterval, maxHeaderSize },
@@ -78,9 +85,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   await app.register(operationsRoutes, { engine, database })
   await app.register(async (live) => {
-    live.addHook('onRequest', (request, reply, done) => {
-      if (request.method === 'GET') reply.header('cache-control', 'no-store')
-      done()
+    live.addHook('onRoute', (route) => {
+      if (route.method === 'GET') route.onRequest = [route.onRequest ?? [], forbidCaching].flat()
     })
     await live.register(salesRoutes, { engine })
     await live.register(cartsRoutes, { engine, database })

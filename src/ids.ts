@@ -1,5 +1,5 @@
 /**
- * Ids of carts, orders and payments. An id is a capability: 128 random bits that nobody can guess. It
+ * Ids of carts, orders and payments. An id is a capability: more than 128 random bits that nobody can guess. It
  * carries its kind, sale, shard and epoch, so any API process can route it without a look-up:
  *
  *     c.<saleId>.<shard>.<epoch>.<22 characters of base64url>
@@ -7,7 +7,7 @@
  * An order has the random part of the cart that it was made from; so the order of a cart that is gone can
  * still be found, and one cart can never become two orders.
  */
-import { randomFillSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Shard } from './keys.js'
 
 /** The random part of an id: what a shard's hashes are keyed by. */
@@ -20,18 +20,20 @@ export interface ParsedId extends Shard {
   readonly local: LocalId
 }
 
-/** Bytes drawn from the system at a time: 512 ids. */
-const pool = Buffer.alloc(8_192)
-let used = pool.length
+const localLength = 22
+/** Characters drawn at a time: 512 ids. Each is six random bits. */
+const poolLength = 512 * localLength
+let pool = ''
+let used = poolLength
 
-/** @returns 128 random bits as 22 characters of base64url */
+/** @returns 132 random bits as 22 characters of base64url */
 export function newLocalId(): LocalId {
-  if (used === pool.length) {
-    randomFillSync(pool)
+  if (used === poolLength) {
+    pool = randomBytes((poolLength / 4) * 3).toString('base64url')
     used = 0
   }
-  const id = pool.toString('base64url', used, used + 16)
-  used += 16
+  const id = pool.slice(used, used + localLength)
+  used += localLength
   return id
 }
 

@@ -8,8 +8,10 @@ import type { Refusal } from '../problems.js'
 export const batchBound = 256
 /** Most requests that wait in one process for one script and shard; beyond it they are shed. */
 export const queueBound = 4_096
-/** Calls that may be on their way at once: the next gathers while one is being decided. */
+/** Calls that may be on their way at once. */
 const inFlightBound = 2
+/** Requests that have to wait for a second call: fewer cost less in one call once the first is back. */
+export const secondCallAt = 64
 /** Times that a request may be told to come again, some thousand lapsed holds at a time. */
 const againBound = 10_000
 
@@ -52,7 +54,7 @@ export function createBatcher({ send, onBatch, collapse = false, beforeAgain, on
   let scheduled = false
 
   function schedule(): void {
-    if (scheduled || inFlight >= inFlightBound || waiting.length === 0) return
+    if (scheduled || inFlight >= inFlightBound || waiting.length < (inFlight === 0 ? 1 : secondCallAt)) return
     scheduled = true
     setImmediate(flush)
   }

@@ -43,14 +43,17 @@ const lostForMs = 1_000
 export const shardOf = (saleId: string): Shard => ({ saleId, shard: 0 })
 
 export function createCore({ connection, nothingPublished, onBatch }: EngineOptions): Core {
-  const batchers = new Map<string, Batcher>()
+  const batchers = new Map<BatchedScript, Map<string, Batcher>>()
   const redis = () => connection.usable()
   const run: Core['run'] = (script, shard, args = []) => runScript(redis(), script, shard, args)
 
   function batcher(script: BatchedScript, shard: Shard): Batcher {
-    const name = `${script} ${shard.saleId} ${shard.shard}`
-    let known = batchers.get(name)
+    let its = batchers.get(script)
+    if (its === undefined) batchers.set(script, (its = new Map()))
+    const { saleId } = shard
+    let known = its.get(saleId)
     if (known === undefined) {
+      const all = its
       known = createBatcher({
         send: (requests) => run(script, shard, requests),
         onBatch: (size) => onBatch?.(script, size),
@@ -58,9 +61,9 @@ export function createCore({ connection, nothingPublished, onBatch }: EngineOpti
         // count the same lapsed holds for ever.
         ...(script === 'read' ? { collapse: true, beforeAgain: () => run('sweep', shard) } : {}),
         // Only those in use are kept: nobody fills this process with the names of sales that do not exist.
-        onIdle: () => batchers.delete(name),
+        onIdle: () => all.delete(saleId),
       })
-      batchers.set(name, known)
+      its.set(saleId, known)
     }
     return known
   }

@@ -11,8 +11,17 @@ import type { Catalogue } from './catalogue.js'
 /** How long a customer of a paused sale is asked to wait before trying again. */
 const pausedRetrySeconds = 5
 
-/** @returns RFC 3339 in UTC with three decimals */
-export const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString()
+let lastMs = 0
+let lastTime = new Date(lastMs).toISOString()
+
+/** @returns RFC 3339 in UTC with three decimals. The carts of one batch end at one time, so the last one is kept. */
+export function timeOf(milliseconds: number): string {
+  if (milliseconds !== lastMs) {
+    lastTime = new Date(milliseconds).toISOString()
+    lastMs = milliseconds
+  }
+  return lastTime
+}
 
 /** @returns the time that a word says, or null for '-' and '0', which say none */
 function optionalTime(word: string): string | null {
