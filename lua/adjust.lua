@@ -1,5 +1,7 @@
+#!lua flags=allow-oom
 -- Changes an item's allocation while the sale runs. A restock is in Postgres already; a shrink leaves `available` here
--- first and goes to Postgres through the outbox. Done twice under one adjustment id, it changes nothing.
+-- first and goes to Postgres through the outbox. Done twice under one adjustment id, it changes nothing; and what was
+-- refused once under an id stays refused, since whoever heard so has withdrawn it.
 --
 -- ARGV: adjustment, sku, delta (-?digits), saleId
 -- Replies: OK    ITEM_NOT_FOUND    BELOW_COMMITTED    TOO_MANY: past the largest allocation    SALE_CLOSED    MORE
@@ -16,7 +18,8 @@ local size = whole(digits, MAX_QUANTITY)
 if not size or not match(adjustment, '^%S+$') then return 'INVALID' end
 local delta = sign == '-' and -size or size
 
-if remembered('a:' .. adjustment) then return 'OK' end
+local earlier = remembered('a:' .. adjustment)
+if earlier then return earlier == '1' and 'OK' or 'BELOW_COMMITTED' end
 if closed then return 'SALE_CLOSED' end
 local more = reclaim()
 local it = item(sku)
@@ -27,6 +30,7 @@ elseif not it then
   reply = 'ITEM_NOT_FOUND'
 elseif it.available + delta < 0 then
   reply = 'BELOW_COMMITTED'
+  remember('a:' .. adjustment, '0', now + ADJUSTMENT_RETENTION_MS)
 elseif it.allocation + delta > MAX_QUANTITY then
   reply = 'TOO_MANY'
 else

@@ -4,6 +4,7 @@
 -- Replies: the epoch, then for each request
 --   an order as in orders.lua, `describeOrder`, its first word OK: charge now; PAID: it has been paid, charge nothing
 --   PAYMENT_IN_PROGRESS ORDER_EXPIRED ORDER_CANCELLED ORDER_NOT_FOUND INVALID
+--   INVARIANT <sku>: the order holds more than is held; nobody pays for that
 
 -- When a worker first asks about an attempt that nobody settled; before its pending time ends in any case.
 local FIRST_ASK_MS = 4000
@@ -21,7 +22,7 @@ return runBatch(function(request)
 
   -- The third check of availability: an order that is payable holds every unit of every line.
   for it, quantity in orderLines(o) do
-    if it.inOrders < quantity then error(format('INVARIANT %s: an order holds more than is held', it.sku)) end
+    if it.inOrders < quantity then return format('INVARIANT %s', it.sku) end
   end
   o.state, o.paymentId, o.paymentStatus = 'payment_pending', payment, 'pending'
   o.deadline = now + pendingMs

@@ -2,7 +2,7 @@
 --
 -- ARGV, any number up to the batch's bound, each one request:
 --   C <cart> <key or .> <fingerprint or .> <sku=quantity> …   a new cart; a sku comes once
---   S <epoch> <cart> <sku> <quantity>                         a line set to a quantity; 0 removes it
+--   S <epoch> <cart> <sku> <quantity>                         a line set to a quantity, as in lines.lua; 0 removes it
 -- Replies: the epoch, then for each request
 --   OK open|checked_out <cart> <deadline> <return> (<sku> <own> <price> <quantity> <available> <others>)…
 --   INSUFFICIENT <return> (<sku> <requested> <price> <quantity> <available> <others>)…
@@ -11,11 +11,6 @@
 
 -- How long an idempotency key is kept.
 local KEY_RETENTION_MS = 24 * 3600 * 1000
-
--- What a line that grows to `total` would need to find available.
-local function needed(growth, total)
-  return holdsAtCart and growth or total
-end
 
 -- @returns nil where no line that was read is more than a cart may hold, else the refusal, with every line that is
 local function overLimit(n)
@@ -82,72 +77,23 @@ local function create(request)
     end
   end
 
-  -- An empty cart takes nothing, so it may be made before the sale opens; after its end it would only keep it from closing.
-  local refusal = notOpen()
-  if refusal and (n > 0 or refusal == 'SALE_ENDED') then return refusal end
+  -- An empty cart takes nothing, so it may be made at any time.
+  local refusal = n > 0 and notOpen()
+  if refusal then return refusal end
   if reused then return 'KEY_REUSED' end
   refusal = overLimit(n) or insufficient(n)
   if refusal then return refusal end
 
   for i = 1, n do addToCarts(lineItems[i], lineQuantities[i]) end
   local deadline = now + holdMs
-  putCart(id, deadline, n > 0 and now or 0, text, true)
+  putCart(id, deadline, n > 0 and now or 0, text)
   if key ~= '.' then
     remember('c:' .. key, format('%s %s %d', fingerprint, id, now + KEY_RETENTION_MS), now + KEY_RETENTION_MS)
   end
   return cartWords(id, 'open', deadline, n)
 end
 
-local function set(request)
-  local idEpoch, id, sku, digits = match(request, '^S (%d+) (%S+) ([%w_-]+) (%d+)$')
-  local quantity = whole(digits, MAX_QUANTITY)
-  if not quantity then return nil end
-
-  local refusal, deadline, firstUnitAt, text = openCart(id, tonumber(idEpoch))
-  if refusal == 'CART_NOT_FOUND' then return refusal end
-  local it = item(sku)
-  if not it then return 'ITEM_NOT_FOUND' end
-  if refusal then return refusal end
-
-  local lines, own, others, total = {}, 0, 0, it.price * quantity
-  for lineSku, line in gmatch(text, '([^%s=]+)=(%d+)') do
-    line = tonumber(line)
-    if lineSku == sku then
-      own = line
-      if quantity > 0 then lines[#lines + 1] = format('%s=%d', sku, quantity) end
-    else
-      others = others + 1
-      total = total + item(lineSku).price * line
-      lines[#lines + 1] = format('%s=%d', lineSku, line)
-    end
-  end
-  local growth = quantity - own
-  if growth == 0 then return cartWords(id, 'open', deadline, readLines(text)) end
-
-  if growth > 0 then
-    if own == 0 then
-      if others == MAX_LINES then return 'LINES' end
-      lines[#lines + 1] = format('%s=%d', sku, quantity)
-    end
-    if total > MAX_AMOUNT then return 'TOTAL' end
-    refusal = notOpen()
-    if refusal then return refusal end
-    if it.limit > 0 and quantity > it.limit then return format('LIMIT %s %d %d', sku, quantity, it.limit) end
-    if it.available < needed(growth, quantity) then
-      return format('INSUFFICIENT %s %s', returnWord(mayReturn(it)), stockWords(it, quantity, own))
-    end
-    -- Only growth renews, and never past the longest hold since the first unit.
-    if firstUnitAt == 0 then firstUnitAt = now end
-    deadline = math.min(now + holdMs, firstUnitAt + maxHoldMs)
-  end
-
-  addToCarts(it, growth)
-  text = table.concat(lines, ' ')
-  putCart(id, deadline, firstUnitAt, text)
-  return cartWords(id, 'open', deadline, readLines(text))
-end
-
-local operations = { C = create, S = set }
+local operations = { C = create, S = setLine }
 
 return runBatch(function(request)
   local operation = operations[string.sub(request, 1, 1)]

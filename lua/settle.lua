@@ -95,7 +95,7 @@ local function failed(o, payment, outcome)
       -- Payable again for as long as it would have been; where that is over, it has lapsed.
       o.state, o.deadline = 'awaiting_payment', o.payBy
       setDeadline(o.id, o.payBy)
-      if o.payBy <= now then endOrder(o, 'expired', o.payBy) end
+      if o.payBy <= now then endOrder(o, 'expired', now) end
     end
   elseif o.state == 'awaiting_payment' and o.paymentId == '-' and outcome == 'declined' then
     -- A payment that did not start here, on a provider's own page.

@@ -186,13 +186,21 @@ end
 -- The carts that one call makes have the same times, and to write a number as text is not cheap.
 local timesText, timesOf, timesSince
 
-local function putCart(id, deadline, firstUnitAt, lines, fresh)
+-- `before`: its lines until now, nil where it is new.
+local function putCart(id, deadline, firstUnitAt, lines, before)
   if timesOf ~= deadline or timesSince ~= firstUnitAt then
     timesText, timesOf, timesSince = format('%d %d ', deadline, firstUnitAt), deadline, firstUnitAt
   end
   carts[id] = timesText .. lines
   changedCarts[id] = true
-  setDeadline(id, deadline, fresh)
+  if lines ~= '' then
+    setDeadline(id, deadline, not before)
+    if before == '' then retention['c:' .. id] = false end
+  else
+    -- It holds nothing, so nothing waits for its deadline, least of all the end of its sale.
+    if before then setDeadline(id, false) end
+    retention['c:' .. id] = deadline + CART_RETENTION_MS
+  end
 end
 
 local function dropCart(id)

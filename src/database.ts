@@ -13,6 +13,8 @@ import type { OutboxEntry } from './outbox.js'
 import type { PlannedSale } from './sale.js'
 
 export type { RequestedAdjustment, StoredAdjustment } from './database/adjustments.js'
+export type { StoredOrder } from './database/orders.js'
+export type { Persisted } from './database/persist.js'
 export { DatabaseUnavailable } from './database/pool.js'
 
 export type Database = ReturnType<typeof openDatabase>

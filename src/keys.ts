@@ -51,5 +51,7 @@ export const salesKey = 'fs:sales'
 export const markerKey = 'fs:marker'
 /** Present, with an expiry, while some worker runs. */
 export const workerKey = 'fs:worker'
-/** @returns the key of one charge of the sandbox provider */
-export const sandboxKey = (paymentId: string): string => `fs:sandbox:${paymentId}`
+/** @returns the key of one charge of the sandbox provider. A provider may choose any id; none makes a hash tag. */
+export const sandboxKey = (paymentId: string): string => `fs:sandbox:${encodeURIComponent(paymentId)}`
+/** @returns the key that says which order a payment that did not start here counts for */
+export const paymentKey = (paymentId: string): string => `fs:payment:${encodeURIComponent(paymentId)}`

@@ -17,13 +17,17 @@ export interface Loop {
  */
 export function startLoop(name: string, log: Logger, turn: () => Promise<number>): Loop {
   const stopping = new AbortController()
+  let failing = false
   const running = (async () => {
     while (!stopping.signal.aborted) {
       let waitMs = afterFaultMs
       try {
         waitMs = await turn()
+        failing = false
       } catch (error) {
-        log.error({ err: error, loop: name }, 'a turn failed, and will be tried again')
+        // Once an outage: a store that is away for an hour is one piece of news.
+        if (!failing) log.error({ err: error, loop: name }, 'a turn failed, and will be tried again')
+        failing = true
       }
       await pause(waitMs, undefined, { signal: stopping.signal }).catch(() => undefined)
     }

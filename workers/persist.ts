@@ -1,10 +1,11 @@
 /**
- * Persists a range of an outbox: refunds are made, everything is written in one transaction, and only after the commit
- * do the entries leave the outbox. Every step can be done twice.
+ * Persists a range of an outbox: everything is written in one transaction, refunds once they are made, and only after the
+ * commit do the entries leave the outbox. Every step can be done twice.
  */
-import type { Database } from '../src/database.js'
+import type { Database, Persisted } from '../src/database.js'
 import type { Engine } from '../src/engine/engine.js'
 import { redactId } from '../src/ids.js'
+import type { Shard } from '../src/keys.js'
 import type { Logger } from '../src/log.js'
 import type { OutboxEntry, PersistJob } from '../src/outbox.js'
 import type { PaymentProvider } from '../src/payments/provider.js'
@@ -22,50 +23,53 @@ export interface PersistDeps {
 /** Most entries that one job reads: a range handed out again may enclose what others carry. */
 const readBound = 2 * jobBound
 
+/** Refunds that are asked of the provider at once. */
+const refundsAtOnce = 16
+
 type RefundEntry = Extract<OutboxEntry, { kind: 'refund' }>
 
 /** @throws where something of the range must be tried again; the rest is persisted all the same */
-export async function persist(deps: PersistDeps, { saleId, shard, first, last }: PersistJob): Promise<void> {
-  const { engine, database, log } = deps
-  const where = { saleId, shard }
-  const entries = await engine.entries(where, first, last, readBound)
-  const toWrite: OutboxEntry[] = []
-  const done: OutboxEntry[] = []
+export async function persist(deps: PersistDeps, job: PersistJob): Promise<void> {
+  const entries = await deps.engine.entries(job, job.first, job.last, readBound)
+  const refunds = entries.filter((entry) => entry.kind === 'refund')
   let again = entries.length === readBound ? 1 : 0
 
-  for (const entry of entries) {
-    if (entry.kind !== 'refund') {
-      toWrite.push(entry)
-      continue
-    }
-    try {
-      if (await refund(deps, entry)) toWrite.push(entry)
-      else done.push(entry)
-    } catch (error) {
-      again += 1
-      log.error({ err: error, payment: redactId(entry.payment.paymentId) }, 'a refund failed, and will be tried again')
-    }
+  // Whatever the provider does, it keeps no order out of Postgres.
+  again += await write(deps, job, entries.filter((entry) => entry.kind !== 'refund'))
+  for (let from = 0; from < refunds.length; from += refundsAtOnce) {
+    const part = refunds.slice(from, from + refundsAtOnce)
+    const made = await Promise.all(part.map((entry) => tryRefund(deps, entry)))
+    again += made.filter((what) => what === 'again').length
+    again += await write(deps, job, part.filter((_, i) => made[i] === 'made'))
+    await deps.engine.acknowledge(job, part.filter((_, i) => made[i] === 'kept'), 'dropped')
   }
-
-  const outcomes = await database.persist(toWrite)
-  outcomes.forEach((outcome, i) => {
-    const entry = toWrite[i]!
-    if (outcome === 'retry') {
-      again += 1
-      return
-    }
-    if (outcome !== 'persisted') {
-      log.error({ saleId, outboxId: entry.outboxId, sqlstate: outcome.poisoned, reason: outcome.reason }, 'an entry cannot be persisted: it is set apart in dead_orders')
-    }
-    done.push(entry)
-  })
-  await engine.acknowledge(where, done)
   if (again > 0) throw new Error(`${again} of ${entries.length} entries must be tried again`)
 }
 
-/** Gives money back. @returns false where it must not go: it has paid an order, as Postgres remembers */
-async function refund({ database, provider }: PersistDeps, { payment, reason }: RefundEntry): Promise<boolean> {
-  if ((await database.knownPayment(payment.paymentId)) === 'paid') return false
-  await within(providerMs, provider.refund(payment, reason))
-  return true
+/** Writes entries to Postgres, and takes them out of the outbox. @returns how many must be tried again */
+async function write({ engine, database, log }: PersistDeps, shard: Shard, entries: readonly OutboxEntry[]): Promise<number> {
+  const outcomes = await database.persist(entries)
+  outcomes.forEach((outcome, i) => {
+    if (typeof outcome === 'string') return
+    log.error(
+      { saleId: shard.saleId, outboxId: entries[i]!.outboxId, sqlstate: outcome.poisoned, reason: outcome.reason },
+      'an entry cannot be persisted: it is set apart in dead_orders',
+    )
+  })
+  const came = (kind: (outcome: Persisted) => boolean) => entries.filter((_, i) => kind(outcomes[i]!))
+  await engine.acknowledge(shard, came((outcome) => outcome === 'persisted'))
+  await engine.acknowledge(shard, came((outcome) => typeof outcome !== 'string'), 'dead')
+  return outcomes.filter((outcome) => outcome === 'retry').length
+}
+
+/** Gives money back. `kept`: it must not go, since it has paid an order, as Postgres remembers. */
+async function tryRefund({ database, provider, log }: PersistDeps, { payment, reason }: RefundEntry): Promise<'made' | 'kept' | 'again'> {
+  try {
+    if ((await database.knownPayment(payment.paymentId)) === 'paid') return 'kept'
+    await within(providerMs, provider.refund(payment, reason))
+    return 'made'
+  } catch (error) {
+    log.error({ err: error, payment: redactId(payment.paymentId) }, 'a refund failed, and will be tried again')
+    return 'again'
+  }
 }

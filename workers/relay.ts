@@ -15,14 +15,23 @@ export const outstandingBound = 10_000
 /** How long an entry may be out without a job before it is handed out again, in milliseconds. */
 export const staleMs = 15_000
 
+/** Persists a range without a job. A Redis that is full takes none, and only what leaves the outbox makes room in it. */
+type PersistNow = (job: PersistJob) => Promise<void>
+
 /** Hands out everything new of one outbox. @returns the number of entries */
-export async function relay(engine: Engine, queue: PersistQueue, shard: Shard): Promise<number> {
+export async function relay(engine: Engine, queue: PersistQueue, shard: Shard, persistNow: PersistNow): Promise<number> {
   let handedOut = 0
   for (;;) {
     const range = await engine.claim(shard, jobBound, outstandingBound)
     if (range === null) return handedOut
     handedOut += range.count
-    await queue.add({ ...shard, first: range.first, last: range.last })
+    const job = { ...shard, first: range.first, last: range.last }
+    try {
+      await queue.add(job)
+    } catch (error) {
+      if (!(await engine.full())) throw error
+      await persistNow(job)
+    }
   }
 }
 
@@ -41,18 +50,27 @@ function carries(job: PersistJob, shard: Shard, id: string): boolean {
  * Hands out again what was handed out long ago and has no job: its relay died before it added one, or the queue gave
  * the job up or forgot it.
  */
-export async function redeliver(engine: Engine, queue: PersistQueue, log: Logger, shard: Shard): Promise<number> {
+export async function redeliver(engine: Engine, queue: PersistQueue, log: Logger, shard: Shard, persistNow: PersistNow): Promise<number> {
   const stale = await engine.stale(shard, staleMs, outstandingBound)
   if (stale.length === 0) return 0
+  if (await engine.full()) {
+    // No job runs now, whether or not there is one.
+    for (const range of ranges(shard, stale)) await persistNow(range)
+    return stale.length
+  }
   const jobs = await queue.carried()
   const lost = stale.filter((id) => !jobs.some((job) => carries(job, shard, id)))
   // Other relays look as well; Redis gives each entry to one of them.
   const claimed = await engine.claimAgain(shard, staleMs, lost)
-  for (let from = 0; from < claimed.length; from += jobBound) {
-    const part = claimed.slice(from, from + jobBound)
-    // What lies between and has a job is persisted twice, which changes nothing.
-    await queue.add({ ...shard, first: part[0]!, last: part.at(-1)! }, Date.now())
-  }
+  for (const range of ranges(shard, claimed)) await queue.add(range, Date.now())
   if (claimed.length > 0) log.warn({ saleId: shard.saleId, entries: claimed.length }, 'handed out again what had lost its job')
   return claimed.length
+}
+
+/** @returns ranges of as many entries as a job carries. What lies between and has a job is persisted twice, which changes nothing. */
+function ranges(shard: Shard, ids: readonly string[]): PersistJob[] {
+  return Array.from({ length: Math.ceil(ids.length / jobBound) }, (_, i) => {
+    const part = ids.slice(i * jobBound, (i + 1) * jobBound)
+    return { ...shard, first: part[0]!, last: part.at(-1)! }
+  })
 }

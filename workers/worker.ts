@@ -8,6 +8,7 @@ import { openDatabase } from '../src/database.js'
 import { connect, createEngine, UnfitRedisError } from '../src/engine/engine.js'
 import type { Shard } from '../src/keys.js'
 import { createLogger } from '../src/log.js'
+import type { PersistJob } from '../src/outbox.js'
 import { createSandbox } from '../src/payments/sandbox.js'
 import { openPersistQueue, type PersistWorker, startPersistWorker } from '../src/queue.js'
 import { askAboutAttempts } from './attempts.js'
@@ -69,7 +70,8 @@ function start(): void {
   async function work(): Promise<void> {
     // Waits for a Redis that is away; Postgres is waited for job by job.
     await connection.ready
-    persisting = startPersistWorker(settings.redisUrl, (job) => persist({ engine, database, provider, log }, job), warn)
+    const persistNow = (job: PersistJob) => persist({ engine, database, provider, log }, job)
+    persisting = startPersistWorker(settings.redisUrl, persistNow, warn)
     loops.push(startLoop('heartbeat', log, async () => {
       await engine.heartbeat()
       return heartbeatMs
@@ -78,10 +80,10 @@ function start(): void {
       await resume(engine, database, log)
       return resumeMs
     }))
-    throughSales('relay', relayIdleMs, (shard) => relay(engine, queue, shard), busyMs)
-    throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, queue, log, shard))
+    throughSales('relay', relayIdleMs, (shard) => relay(engine, queue, shard, persistNow), busyMs)
+    throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, queue, log, shard, persistNow))
     throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard))
-    throughSales('attempts', askMs, (shard) => askAboutAttempts(engine, provider, log, shard), busyMs)
+    throughSales('attempts', askMs, async (shard) => (await askAboutAttempts(engine, provider, log, shard)).count, busyMs)
     log.info('the worker is at work')
   }
   void work()

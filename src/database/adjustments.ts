@@ -36,7 +36,12 @@ export function adjust(pool: Pool, request: RequestedAdjustment): Promise<Stored
       await lockKey(connection, scope, request.idempotencyKey)
       await freeOldKey(connection, scope, request.idempotencyKey)
       const earlier = await findByKey(connection, scope, request.idempotencyKey)
-      if (earlier) return isSame(earlier.adjustment, request) ? earlier : { refused: 'idempotency_key_reused' }
+      if (earlier && isSame(earlier.adjustment, request)) return earlier
+      if (earlier) {
+        // Whatever else is wrong with another request comes before its key, but for what stock says.
+        const refusal = await judge(connection, request)
+        return refusal && refusal.refused !== 'below_committed' ? refusal : { refused: 'idempotency_key_reused' }
+      }
     }
     const refusal = await judge(connection, request)
     if (refusal) return refusal

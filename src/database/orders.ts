@@ -18,6 +18,7 @@ interface OrderRow {
   readonly payment_id: string
   readonly paid_at: Date | null
   readonly created_at: Date
+  readonly refund_reason: string | null
 }
 
 interface LineRow {
@@ -27,12 +28,18 @@ interface LineRow {
   readonly unit_amount: number
 }
 
-/** @returns an order that ended paid or refunded, without live stock, or null where Postgres has none with this id */
-export async function order(connection: Connection, orderId: string): Promise<Order | null> {
+/** An order that ended paid or refunded, without live stock. `cancelled`: it was, and its money came afterwards. */
+export interface StoredOrder {
+  readonly order: Order
+  readonly cancelled: boolean
+}
+
+/** @returns the order, or null where Postgres has none with this id */
+export async function order(connection: Connection, orderId: string): Promise<StoredOrder | null> {
   const row = await findOrder(connection, orderId)
   if (!row) return null
   const lines = await orderLines(connection, orderId)
-  return {
+  const found: Order = {
     orderId: row.order_id,
     saleId: row.sale_id,
     cartId: row.cart_id,
@@ -50,6 +57,7 @@ export async function order(connection: Connection, orderId: string): Promise<Or
     persisted: true,
     createdAt: row.created_at.toISOString(),
   }
+  return { order: found, cancelled: row.refund_reason === 'cancelled' }
 }
 
 /**
@@ -69,9 +77,9 @@ export async function knownPayment(connection: Connection, paymentId: string): P
 
 async function findOrder(connection: Connection, orderId: string): Promise<OrderRow | undefined> {
   const { rows } = await connection.query<OrderRow>(
-    `select order_id, sale_id, cart_id, status, total_amount, currency, customer_name, customer_email, customer_phone,
-            customer_address, payment_id, paid_at, created_at
-       from orders where order_id = $1`,
+    `select orders.order_id, sale_id, cart_id, orders.status, total_amount, orders.currency, customer_name, customer_email, customer_phone,
+            customer_address, payment_id, paid_at, orders.created_at, refund_reason
+       from orders left join payments using (payment_id) where orders.order_id = $1`,
     [orderId],
   )
   return rows[0]

@@ -16,10 +16,6 @@ const publishingSeconds = 5
 export function createSale(pool: Pool, plan: PlannedSale): Promise<SaleDefinition | Refusal> {
   return inTransaction(pool, async (connection) => {
     const skus = plan.items.map(({ sku }) => sku)
-    const seen = new Set<string>()
-    const twice = skus.findIndex((sku) => seen.size === seen.add(sku).size)
-    if (twice !== -1) return invalid(`/items/${twice}/sku`, 'names an item that the sale has already')
-
     const catalogue = new Map((await lockItems(connection, skus)).map((row) => [row.sku, row]))
     const prices = plan.items.map(({ sku, price }) => price ?? catalogued(catalogue.get(sku)))
     const currency = prices.find((price) => price !== undefined)?.currency
@@ -29,12 +25,31 @@ export function createSale(pool: Pool, plan: PlannedSale): Promise<SaleDefinitio
 
     // Read under the locks: whoever sells or allocates these items waits.
     const committed = await committedUnits(connection, skus)
-    if (!(await insertSale(connection, plan, currency))) return { refused: 'sale_exists' }
+    if (!(await insertSale(connection, plan, currency))) return unpublishedTwin(connection, plan, prices)
     const short = plan.items.some(({ sku, allocation }) => allocation > catalogue.get(sku)!.quantity - (committed.get(sku) ?? 0))
     if (short) return { refused: 'over_allocated' }
     await insertSaleItems(connection, plan, prices.map((price) => price!.amount), currency)
     return (await definitions(connection, [plan.saleId]))[0]!
   })
+}
+
+/**
+ * Whoever published a sale and was not answered may do so again.
+ * @returns the sale that is there, where it is this very one and not in Redis yet
+ */
+async function unpublishedTwin(connection: Connection, plan: PlannedSale, prices: readonly ({ amount: number } | undefined)[]): Promise<SaleDefinition | Refusal> {
+  const { rows } = await connection.query('select from sales where sale_id = $1 and published_at is null', [plan.saleId])
+  const [there] = rows.length === 0 ? [] : await definitions(connection, [plan.saleId])
+  if (there === undefined) return { refused: 'sale_exists' }
+  const asked = (items: readonly { sku: string; allocation: number; maxPerCart?: number | null }[], amounts: readonly (number | undefined)[]) =>
+    JSON.stringify(items.map(({ sku, allocation, maxPerCart = null }, i) => [sku, allocation, maxPerCart, amounts[i]]))
+  const time = (text: string | undefined) => (text === undefined ? null : Date.parse(text))
+  const same = there.name === plan.name && there.holdAt === plan.holdAt && there.lowStockAt === plan.lowStockAt
+    && there.startsAtMs === time(plan.startsAt) && there.endsAtMs === time(plan.endsAt)
+    && there.holdSeconds === plan.holdSeconds && there.maxHoldSeconds === plan.maxHoldSeconds
+    && there.paymentSeconds === plan.paymentSeconds && there.pendingSeconds === plan.pendingSeconds
+    && asked(there.items, there.items.map(({ unitAmount }) => unitAmount)) === asked(plan.items, prices.map((price) => price?.amount))
+  return same ? there : { refused: 'sale_exists' }
 }
 
 /** @returns the sales that are stored and should long be in Redis, oldest first: whoever made them was cut off */

@@ -29,6 +29,9 @@ export interface OutboxState {
   readonly persisted: number
 }
 
+/** What became of an entry: Postgres has it, or it was set apart there, or there was nothing to do about it. */
+export type EntryFate = 'persisted' | 'dead' | 'dropped'
+
 export interface DueAttempt {
   readonly attempt: ProviderPayment
   readonly ask: 'find' | 'cancel'
@@ -45,8 +48,8 @@ export interface Backstage {
   claimAgain(shard: Shard, idleMs: number, ids: readonly string[]): Promise<string[]>
   /** @returns the entries of a range that are still in the outbox, at most `count` */
   entries(shard: Shard, first: string, last: string, count: number): Promise<OutboxEntry[]>
-  /** Takes committed entries out of the outbox, and marks their orders as persisted. */
-  acknowledge(shard: Shard, entries: readonly OutboxEntry[]): Promise<void>
+  /** Takes entries out of the outbox, and marks the orders of those that Postgres has as persisted. */
+  acknowledge(shard: Shard, entries: readonly OutboxEntry[], fate?: EntryFate): Promise<void>
   /** Gives back what lapsed and forgets what is over, a bounded part. @returns whether there is more to do now */
   sweep(shard: Shard): Promise<boolean>
   /** @returns payment attempts that it is time to ask the provider about, each handed to one caller only */
@@ -56,8 +59,8 @@ export interface Backstage {
   /** A worker's sign of life. */
   heartbeat(): Promise<void>
   workerSeen(): Promise<boolean>
-  /** @throws where Redis does not serve */
-  ping(): Promise<void>
+  /** @returns whether Redis takes no more than it gives back, and with it no job for the queue */
+  full(): Promise<boolean>
   outboxes(): Promise<OutboxState[]>
 }
 
@@ -105,10 +108,11 @@ export function createBackstage(core: Core): Backstage {
       return rows.map(([id, fields]) => decodeEntry(shard, id, fields, currency))
     },
 
-    async acknowledge(shard, entries) {
+    async acknowledge(shard, entries, fate = 'persisted') {
       if (entries.length === 0) return
       const words = entries.flatMap((entry) => {
-        if (entry.kind === 'shrunk' || entry.kind === 'unreadable') return [entry.outboxId, 'other', '-']
+        if (fate === 'dead') return [entry.outboxId, 'dead', '-']
+        if (fate === 'dropped' || entry.kind === 'shrunk' || entry.kind === 'unreadable') return [entry.outboxId, 'other', '-']
         return [entry.outboxId, entry.kind, entry.order === null ? '-' : entry.order.orderId.slice(-22)]
       })
       await core.run('acknowledge', shard, [group, ...words])
@@ -141,8 +145,10 @@ export function createBackstage(core: Core): Backstage {
       return (await core.redis().exists(workerKey)) === 1
     },
 
-    async ping() {
-      await core.redis().ping()
+    async full() {
+      const info = await core.redis().info('memory')
+      const [used, bound] = [/^used_memory:(\d+)/m, /^maxmemory:(\d+)/m].map((pattern) => Number(pattern.exec(info)?.[1] ?? 0)) as [number, number]
+      return bound > 0 && used >= bound
     },
 
     async outboxes() {

@@ -3,7 +3,7 @@
  */
 import type { Order } from '../contract.js'
 import { formatId, newLocalId, parseId } from '../ids.js'
-import { strayShard } from '../keys.js'
+import { paymentKey, strayShard } from '../keys.js'
 import type { ProviderPayment } from '../outbox.js'
 import { isRefusal, type Refusal } from '../problems.js'
 import { overloaded, shed } from './batch.js'
@@ -15,6 +15,9 @@ export type BegunPayment =
   | { readonly begun: true; readonly attempt: ProviderPayment; readonly order: Order }
   | { readonly begun: false; readonly order: Order }
 
+/** How long it is known which order a payment counts for, in seconds: as long as a shard remembers a payment. */
+const paymentKeptSeconds = 72 * 3_600
+
 /** What the provider said of an attempt; `never_taken` makes the order payable again. */
 export type PaymentOutcome = 'succeeded' | 'declined' | 'pending' | 'never_taken'
 
@@ -24,7 +27,7 @@ export interface Payments {
   /**
    * Records what the provider said of one attempt, whoever began it, in whatever state its order is. Money that finds
    * no goods is put down for its refund, once.
-   * @returns the order as it is then; null where nobody here knows it
+   * @returns the order as it is then; null where nobody here knows it, or where the payment counts for another one
    * @throws where it could not be recorded: the attempt stays open, and is asked about again
    */
   settlePayment(payment: ProviderPayment, outcome: PaymentOutcome): Promise<{ readonly order: Order | null }>
@@ -36,6 +39,18 @@ export function createPayments(core: Core): Payments {
     await core.assertWhole()
     const reply = await core.run('stray', strayShard, [paymentId, orderId, amount, currency])
     if (reply !== 'OK') throw new TypeError('a stray payment could not be put down')
+  }
+
+  /**
+   * One payment counts for one order, of whatever sale. A shard remembers its own; whether an id from a provider's own page
+   * was told of another sale's order only a key that all share can say. An id of ours names its sale itself.
+   * @returns whether this order may have it
+   */
+  async function mayCountFor({ paymentId, orderId }: ProviderPayment): Promise<boolean> {
+    const own = parseId('p', paymentId)
+    if (own !== null) return own.saleId === parseId('o', orderId)?.saleId
+    const standing = await core.redis().set(paymentKey(paymentId), orderId, 'EX', paymentKeptSeconds, 'NX', 'GET')
+    return standing === null || standing === orderId
   }
 
   return {
@@ -55,6 +70,7 @@ export function createPayments(core: Core): Payments {
     },
 
     async settlePayment(payment, outcome) {
+      if (outcome === 'succeeded' && !(await mayCountFor(payment))) return { order: null }
       const id = parseId('o', payment.orderId)
       const catalogue = id && (await core.catalogue(id.saleId))
       const reply = catalogue

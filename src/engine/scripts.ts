@@ -21,6 +21,8 @@ export interface Script {
 
 const folder = new URL('../../lua/', import.meta.url)
 const shared = ['shard.lua', 'orders.lua']
+/** What only some operations share. */
+const alsoShared: Partial<Record<ScriptName, readonly string[]>> = { hold: ['lines.lua'], remove: ['lines.lua'] }
 
 /** @returns a script as Redis gets it; its `#!lua` line comes first, with flags where the operation has any */
 function assemble(name: ScriptName): Script {
@@ -29,7 +31,7 @@ function assemble(name: ScriptName): Script {
   const [shebang, body] = operation.startsWith('#!')
     ? [operation.slice(0, operation.indexOf('\n')), operation.slice(operation.indexOf('\n') + 1)]
     : ['#!lua', operation]
-  const source = [shebang, ...shared.map(read), body].join('\n')
+  const source = [shebang, ...[...shared, ...(alsoShared[name] ?? [])].map(read), body].join('\n')
   return { source, digest: createHash('sha1').update(source).digest('hex') }
 }
 

@@ -2,7 +2,7 @@
  * What customers ask of a sale: look, hold, check out, cancel. Answers are the contract's own shapes.
  */
 import { createHash } from 'node:crypto'
-import { type Cart, type Customer, type LineRequest, maxQuantity, type Order, type Sale, type SaleItem } from '../contract.js'
+import { type Cart, type Customer, type LineRequest, maxCartLines, maxQuantity, type Order, type Sale, type SaleItem } from '../contract.js'
 import { newLocalId, parseId } from '../ids.js'
 import { salesKey } from '../keys.js'
 import { isRefusal, type Refusal } from '../problems.js'
@@ -30,13 +30,11 @@ export interface Storefront {
   assertWhole(): Promise<void>
 }
 
-/** Lines of one item that come to more than any item has. */
-const tooMany: Refusal = {
-  refused: 'invalid_request',
-  errors: [{ path: '/items', message: `lines of one item must not come to more than ${maxQuantity}` }],
-}
+const refuseLines = (message: string): Refusal => ({ refused: 'invalid_request', errors: [{ path: '/items', message }] })
+const tooMany = refuseLines(`lines of one item must not come to more than ${maxQuantity}`)
+const tooManyLines = refuseLines(`must be for at most ${maxCartLines} items`)
 
-/** @returns lines of one item summed, in the order in which the items came first */
+/** @returns lines of one item summed, in the order in which the items came first; or why they are no cart */
 function summed(lines: readonly LineRequest[]): string[] | Refusal {
   if (lines.length === 1) return [`${lines[0]!.sku}=${lines[0]!.quantity}`]
   const quantities = new Map<string, number>()
@@ -45,6 +43,7 @@ function summed(lines: readonly LineRequest[]): string[] | Refusal {
     if (sum > maxQuantity) return tooMany
     quantities.set(sku, sum)
   }
+  if (quantities.size > maxCartLines) return tooManyLines
   return Array.from(quantities, ([sku, quantity]) => `${sku}=${quantity}`)
 }
 
@@ -68,7 +67,7 @@ export function createStorefront(core: Core): Storefront {
     return { reply, catalogue }
   }
 
-  async function cartRequest(cartId: string, script: 'hold' | 'read', request: (epoch: number, local: string) => string) {
+  async function cartRequest(cartId: string, script: 'hold' | 'remove' | 'read', request: (epoch: number, local: string) => string) {
     const id = parseId('c', cartId)
     const catalogue = id && (await core.catalogue(id.saleId))
     if (!catalogue) return id ? core.missing('cart_not_found') : ({ refused: 'cart_not_found' } as const)
@@ -111,11 +110,11 @@ export function createStorefront(core: Core): Storefront {
     },
 
     async createCart(saleId, lines, idempotencyKey) {
+      const words = summed(lines)
+      if (isRefusal(words)) return words
       const catalogue = core.known(saleId) ?? (await core.catalogue(saleId))
       if (catalogue === null) return core.missing('sale_not_found')
       const shard = shardOf(saleId)
-      const words = summed(lines)
-      if (isRefusal(words)) return words
       // No key can be a dot.
       const key = idempotencyKey === undefined ? '. .' : `${idempotencyKey} ${fingerprint(words)}`
       const reply = await core.ask('hold', shard, `C ${newLocalId()} ${key} ${words.join(' ')}`)
@@ -127,7 +126,8 @@ export function createStorefront(core: Core): Storefront {
     cart: (cartId) => cartRequest(cartId, 'read', (epoch, local) => `C ${epoch} ${local}`),
 
     setLine: (cartId, sku, quantity) =>
-      cartRequest(cartId, 'hold', (epoch, local) => `S ${epoch} ${local} ${sku} ${quantity}`),
+      // Whoever gives a line back may do so while Redis is full.
+      cartRequest(cartId, quantity === 0 ? 'remove' : 'hold', (epoch, local) => `S ${epoch} ${local} ${sku} ${quantity}`),
 
     async removeCart(cartId) {
       const id = parseId('c', cartId)

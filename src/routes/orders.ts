@@ -2,7 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { Order, OrderParams, Pay } from '../contract.js'
-import type { Database } from '../database.js'
+import type { Database, StoredOrder } from '../database.js'
 import type { Engine } from '../engine/engine.js'
 import type { PaymentProvider } from '../payments/provider.js'
 import { isRefusal, type Refusal } from '../problems.js'
@@ -25,7 +25,7 @@ export const ordersRoutes: FastifyPluginAsyncTypebox<OrderDeps> = async (app, { 
     const { orderId } = request.params
     const order = await engine.order(orderId)
     if (!isRefusal(order)) return order
-    return await storedOnMiss(order, orderId) ?? refuse(reply, order)
+    return (await storedOnMiss(order, orderId))?.order ?? refuse(reply, order)
   })
 
   app.delete('/v1/orders/:orderId', {
@@ -41,13 +41,13 @@ export const ordersRoutes: FastifyPluginAsyncTypebox<OrderDeps> = async (app, { 
   }, async (request, reply) => {
     const { orderId } = request.params
     const refusal = await engine.cancelOrder(orderId)
-    if (refusal === null) {
+    const stored = refusal && (await storedOnMiss(refusal, orderId))
+    if (refusal === null || stored?.cancelled) {
       reply.statusCode = 204
       return null
     }
-    const order = await storedOnMiss(refusal, orderId)
-    if (order === null) return refuse(reply, refusal)
-    return refuse(reply, { refused: order.status === 'paid' ? 'order_already_paid' : 'order_expired' })
+    if (stored === null) return refuse(reply, refusal)
+    return refuse(reply, { refused: stored.order.status === 'paid' ? 'order_already_paid' : 'order_expired' })
   })
 
   app.post('/v1/orders/:orderId/payments', {
@@ -66,9 +66,10 @@ export const ordersRoutes: FastifyPluginAsyncTypebox<OrderDeps> = async (app, { 
     const { orderId } = request.params
     const begun = await engine.beginPayment(orderId)
     if (isRefusal(begun)) {
-      const order = await storedOnMiss(begun, orderId)
-      if (order === null) return refuse(reply, begun)
-      return order.status === 'paid' ? order : refuse(reply, { refused: 'order_expired' })
+      const stored = await storedOnMiss(begun, orderId)
+      if (stored === null) return refuse(reply, begun)
+      if (stored.order.status === 'paid') return stored.order
+      return refuse(reply, { refused: stored.cancelled ? 'order_cancelled' : 'order_expired' })
     }
     if (!begun.begun) return begun.order
     const charged = await chargeOrder(begun.attempt, request.body.paymentToken, engine, provider, request.log)
@@ -78,7 +79,7 @@ export const ordersRoutes: FastifyPluginAsyncTypebox<OrderDeps> = async (app, { 
   })
 
   /** @returns what Postgres has of an order that Redis does not know */
-  async function storedOnMiss(refusal: Refusal, orderId: string): Promise<Order | null> {
+  async function storedOnMiss(refusal: Refusal, orderId: string): Promise<StoredOrder | null> {
     return refusal.refused === 'order_not_found' ? storedOrder(orderId, engine, database) : null
   }
 }

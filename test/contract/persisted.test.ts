@@ -78,6 +78,22 @@ void tap.test('an order that Postgres does not have yet is never forgotten', asy
   t.match(await shop.read(paid.orderId), { status: 'paid', persisted: false })
 })
 
+void tap.test('a paid order that Postgres refuses stays unpersisted and readable, and its sale open', async (t) => {
+  const { saleId, sku } = await ownSale()
+  const { orderId } = await shop.order(saleId, { [sku]: 1 })
+  const orders = `fs:{${saleId}.0}:orders`
+  const record = (await shop.redis.hget(orders, orderId.slice(-22)))!
+  await shop.redis.hset(orders, orderId.slice(-22), record.replace('Köln', String.raw`K\u0000ln`))
+  t.equal((await shop.pay(orderId)).status, 200)
+  await shop.drain(saleId)
+  t.match(await runOn(shop.databaseUrl, 'select kind from dead_orders where sale_id = $1', [saleId]), [{ kind: 'paid' }])
+  t.match(await shop.read(orderId), { status: 'paid', persisted: false })
+  await shop.control(saleId, 'end')
+  await forget(saleId)
+  t.match(await shop.read(orderId), { status: 'paid', persisted: false }, 'an hour later as well')
+  t.ok((await shop.database.unclosedSales()).includes(saleId), 'its unit is not free for another sale')
+})
+
 void tap.test('money that is due back is given back, and the order ends refunded', async (t) => {
   const { saleId, sku } = await ownSale(1)
   const { orderId, payment, ...order } = await shop.pending(saleId, { [sku]: 1 })
@@ -117,8 +133,39 @@ for (const [what, reason, end] of [
     t.equal((await shop.read(orderId)).status, 'refunded')
     t.equal(await given(paymentId), '2500 USD')
     t.match(await paymentRow(paymentId), { status: 'refunded', refund_reason: reason })
+
+    const ended = async () => [(await shop.cancel(orderId)).status, (await shop.pay(orderId)).text]
+    const before = await ended()
+    await forget(saleId)
+    t.equal(await inRedis(orderId, saleId), 0)
+    t.strictSame(await ended(), before, 'what it was is not forgotten')
   })
 }
+
+void tap.test('one payment counts for one order, whatever sales it is told of', async (t) => {
+  const first = await ownSale()
+  const second = await ownSale()
+  const orders = [await shop.order(first.saleId, { [first.sku]: 1 }), await shop.order(second.saleId, { [second.sku]: 1 })] as const
+  const paymentId = 'page/{1}'
+  for (const { orderId } of orders) t.equal((await shop.event({ orderId, paymentId })).status, 200)
+  t.equal((await shop.read(orders[0].orderId)).status, 'paid')
+  t.equal((await shop.read(orders[1].orderId)).status, 'awaiting_payment')
+
+  const other = await shop.pending(first.saleId, { [first.sku]: 1 })
+  t.equal((await shop.event({ orderId: orders[1].orderId, paymentId: other.payment!.paymentId })).status, 200)
+  t.equal((await shop.read(orders[1].orderId)).status, 'awaiting_payment', 'an attempt of another sale’s order is none of this one’s')
+})
+
+void tap.test('money that went back for an order that nobody knows does not pay another one', async (t) => {
+  const { saleId, sku } = await ownSale()
+  const { orderId } = await shop.order(saleId, { [sku]: 1 })
+  const paymentId = newId('page')
+  await shop.event({ orderId: 'garbled', paymentId })
+  await shop.event({ orderId, paymentId })
+  t.equal((await shop.read(orderId)).status, 'awaiting_payment')
+  await shop.drain()
+  t.equal(await given(paymentId), '2500 USD')
+})
 
 void tap.test('a second success on a paid order goes back, and the order stays paid', async (t) => {
   const { saleId, sku } = await ownSale()

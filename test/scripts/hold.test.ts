@@ -1,6 +1,6 @@
 import tap from 'tap'
 import { isRefusal } from '../../src/problems.js'
-import { freshEngine, publishSale } from '../redis.js'
+import { dump, freshEngine, publishSale } from '../redis.js'
 import { at, customerJson, notWhole, openScene } from './scene.js'
 
 const { engine, redis } = await freshEngine(tap)
@@ -148,12 +148,41 @@ tap.test('a sale that is not open gives nothing out; an empty cart can be had', 
   await scene.refuses(t, 'hold', 'S 1 early A 5', 'SALE_ENDED')
 })
 
-tap.test('a sale that has ended makes no cart, not even an empty one that would keep it from closing', async (t) => {
+tap.test('an empty cart can be had at any time, and keeps no sale from closing; it is forgotten like any other', async (t) => {
   const scene = await openScene(engine, redis)
+  const emptied = await scene.cart('A=1')
+  t.match(await scene.one('hold', `S 1 ${emptied} A 0`), /^OK open/)
   await engine.control(scene.saleId, 'end')
-  await scene.refuses(t, 'hold', 'C x . .', 'SALE_ENDED')
+  t.equal(await scene.one('hold', 'C late . .'), `OK open late ${at(600)} -`)
+  await scene.whole(t)
   t.equal(await scene.run('close'), 'CLOSED')
-  await scene.refuses(t, 'hold', 'C x . .', 'SALE_ENDED')
+  await scene.time(600)
+  t.equal(await scene.one('read', 'C 1 late'), 'CART_EXPIRED')
+  await scene.time(600 + 3_600)
+  t.equal(await scene.run('sweep'), 'DONE')
+  t.equal(await redis.exists(scene.key('carts'), scene.key('retention')), 0)
+})
+
+tap.test('an empty cart that is filled lapses with its units, and not before', async (t) => {
+  const scene = await openScene(engine, redis)
+  const cart = await scene.cart()
+  await scene.time(500)
+  t.match(await scene.one('hold', `S 1 ${cart} A 2`), /^OK open/)
+  t.equal(await redis.zcard(scene.key('retention')), 0)
+  await scene.time(1_099)
+  t.match(await scene.one('read', `C 1 ${cart}`), /^OK open/)
+  await scene.time(1_100)
+  t.equal(await scene.one('read', `C 1 ${cart}`), 'CART_EXPIRED')
+  t.match(await scene.one('hold', 'C next . . A=10'), /^OK open/)
+  await scene.whole(t)
+})
+
+tap.test('an empty cart that is given back leaves nothing', async (t) => {
+  const scene = await openScene(engine, redis)
+  const before = await dump(redis)
+  const cart = await scene.cart()
+  t.equal(await scene.one('remove', `1 ${cart}`), 'OK')
+  t.strictSame(await dump(redis), before)
 })
 
 tap.test('where units are held at checkout, a cart only counts its interest, which may exceed what is left', async (t) => {

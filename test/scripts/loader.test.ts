@@ -12,7 +12,7 @@ tap.test('every script begins with its engine, so that Redis refuses it up front
 })
 
 tap.test('when Redis is out of memory, whatever frees some still runs, up to the outbox on its way to Postgres', async (t) => {
-  for (const name of ['sweep', 'cancel', 'settle', 'due', 'claim', 'acknowledge', 'close', 'control', 'stray'] as const) {
+  for (const name of ['sweep', 'remove', 'cancel', 'settle', 'adjust', 'due', 'claim', 'acknowledge', 'close', 'control', 'stray'] as const) {
     t.match(scripts[name].source.split('\n')[0], /\ballow-oom\b/, name)
   }
 })
@@ -23,7 +23,7 @@ tap.test('when Redis is out of memory, a customer can still read', async (t) => 
 
 tap.test('every file of lua/ is sent, or shared by all that are', async (t) => {
   const files = readdirSync(new URL('../../lua/', import.meta.url)).map((file) => file.replace(/\.lua$/, ''))
-  t.strictSame(files.filter((file) => !['shard', 'orders'].includes(file)).toSorted(), [...scriptNames].toSorted())
+  t.strictSame(files.filter((file) => !['shard', 'orders', 'lines'].includes(file)).toSorted(), [...scriptNames].toSorted())
 })
 
 tap.test('every operation says at its head what it is given and what it answers', async (t) => {
