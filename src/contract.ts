@@ -12,10 +12,14 @@ export const maxQuantity = 1_000_000_000
 export const maxAmount = Number.MAX_SAFE_INTEGER
 /** Most lines of a cart. */
 export const maxCartLines = 100
+/** Most lines of a request; those of one item are summed, and only then held against the lines of a cart. */
+const maxRequestLines = 1_000
 /** Most items of a sale. */
 export const maxSaleItems = 10_000
-/** Longest hold, payment or pending time, in seconds. */
-export const maxSeconds = 86_400
+/** Longest hold since a cart last grew, in seconds. */
+const longestHoldSeconds = 86_400
+/** Longest hold since its first unit, longest time to start a payment, and longest that a payment may be pending, in seconds. */
+const longestSeconds = 30 * 86_400
 
 /** An object that refuses what it does not name. */
 function Strict<T extends TProperties>(properties: T, options: { $id?: string; description?: string } = {}): TObject<T> {
@@ -32,6 +36,8 @@ const Integer = (minimum: number, maximum: number, description?: string) =>
 
 /** Text without control characters or lone surrogates: what Postgres and a log line can hold. */
 const textPattern = '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$'
+/** The same, and line breaks and tabs. */
+const prosePattern = '^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f\\ud800-\\udfff]*$'
 const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: textPattern })
 
 /** An id that the operator chooses. */
@@ -85,9 +91,9 @@ const saleFields = {
   startsAt: Time,
   endsAt: Nullable(Time),
   holdAt: HoldAt,
-  holdSeconds: Integer(1, maxSeconds),
-  maxHoldSeconds: Integer(1, maxSeconds),
-  paymentSeconds: Integer(1, maxSeconds),
+  holdSeconds: Integer(1, longestHoldSeconds),
+  maxHoldSeconds: Integer(1, longestSeconds),
+  paymentSeconds: Integer(1, longestSeconds),
   lowStockAt: Integer(0, maxQuantity),
 }
 export const Sale = Strict({ ...saleFields, items: Type.Optional(Type.Array(SaleItem)) })
@@ -121,7 +127,7 @@ export type Cart = Static<typeof Cart>
 
 export const LineRequest = Strict({ sku: ClientId, quantity: Quantity })
 export type LineRequest = Static<typeof LineRequest>
-export const CreateCart = Strict({ items: Type.Optional(Type.Array(LineRequest, { maxItems: maxCartLines })) })
+export const CreateCart = Strict({ items: Type.Optional(Type.Array(LineRequest, { maxItems: maxRequestLines })) })
 export const SetLine = Strict({ quantity: Integer(0, maxQuantity) })
 /** The body of a call that needs none. */
 export const NoBody = Strict({})
@@ -197,7 +203,7 @@ export const EventReceived = Strict({ received: Type.Literal(true) })
 
 export const PutItem = Strict({
   name: Text(200),
-  description: Type.Optional(Type.String({ maxLength: 1_000, pattern: textPattern })),
+  description: Type.Optional(Type.String({ maxLength: 1_000, pattern: prosePattern })),
   price: Money,
   quantity: Type.Optional(Integer(0, maxQuantity)),
 })
@@ -234,10 +240,10 @@ export const PublishSale = Strict({
   startsAt: Type.Optional(TimeInput),
   endsAt: Type.Optional(TimeInput),
   holdAt: Type.Optional(HoldAt),
-  holdSeconds: Type.Optional(Integer(1, maxSeconds)),
-  maxHoldSeconds: Type.Optional(Integer(1, maxSeconds)),
-  paymentSeconds: Type.Optional(Integer(1, maxSeconds)),
-  pendingSeconds: Type.Optional(Integer(1, maxSeconds)),
+  holdSeconds: Type.Optional(Integer(1, longestHoldSeconds)),
+  maxHoldSeconds: Type.Optional(Integer(1, longestSeconds)),
+  paymentSeconds: Type.Optional(Integer(1, longestSeconds)),
+  pendingSeconds: Type.Optional(Integer(1, longestSeconds)),
   lowStockAt: Type.Optional(Integer(0, maxQuantity)),
   items: Type.Array(
     Strict({

@@ -51,12 +51,23 @@ promise('a sale is stored with the catalogue as it is at that moment', async (t)
   t.same(await database.createSale(plan({ saleId, name: 'Again', items: [{ sku: lamp, allocation: 1 }] })), { refused: 'sale_exists' })
 })
 
+promise('a sale that was stored and never published can be stored again, just as it was', async (t) => {
+  const lamp = await seedItem(10)
+  const asked = plan({ saleId: newId('sale'), name: 'Cut', items: [{ sku: lamp, allocation: 4, maxPerCart: 2 }] })
+  const definition = accepted(await database.createSale(asked))
+  t.strictSame(await database.createSale(asked), definition, 'whoever was not answered asks again')
+  for (const change of [{ name: 'Other' }, { holdSeconds: 601 }, { endsAt: '2100-01-01T00:00:00.000Z' }, { items: [{ sku: lamp, allocation: 5, maxPerCart: 2 }] }, { items: [{ sku: lamp, allocation: 4 }] }]) {
+    t.same(await database.createSale({ ...asked, ...change }), { refused: 'sale_exists' }, JSON.stringify(change))
+  }
+  await database.markPublished(asked.saleId, Date.now())
+  t.same(await database.createSale(asked), { refused: 'sale_exists' })
+})
+
 promise('a sale that makes no sense is refused, and nothing of it stays', async (t) => {
   const lamp = await seedItem(10)
   const foreign = await seedItem(10, { amount: 1_000, currency: 'EUR' })
   const make = (items: PublishSale['items']) => database.createSale(plan({ saleId: newId('sale'), name: 'No', items }))
   const before = await database.unclosedSales()
-  t.match(await make([{ sku: lamp, allocation: 1 }, { sku: lamp, allocation: 1 }]), { refused: 'invalid_request', errors: [{ path: '/items/1/sku' }] })
   t.match(await make([{ sku: lamp, allocation: 1 }, { sku: foreign, allocation: 1 }]),
     { refused: 'invalid_request', errors: [{ path: '/items/1/price/currency' }] })
   t.same(await make([{ sku: lamp, allocation: 1 }, { sku: 'nobody', allocation: 1 }]), { refused: 'item_not_found' })

@@ -11,7 +11,7 @@ promise('a paid order can be read for good, just as it was paid', async (t) => {
   const entry = paid(saleId, { [lamp]: 2, [desk]: 1 })
   t.same(await database.persist([entry]), ['persisted'])
   const line = { stock: null, lowStock: false, mayReturnAt: null, unitPrice: usd(1_999) }
-  t.same(await database.order(entry.order.orderId), {
+  t.same((await database.order(entry.order.orderId))?.order, {
     orderId: entry.order.orderId, saleId, cartId: entry.order.cartId, status: 'paid', payBy: null, customer: entry.order.customer,
     items: [
       { sku: lamp, name: `Item ${lamp}`, quantity: 2, lineTotal: usd(3_998), ...line },
@@ -99,7 +99,7 @@ promise('money that went back is known to have gone back, and took no stock', as
   const batch = [refund(lapsed, lapsed.order), refund(stray, null, 'unknown_order')]
   t.same(await database.persist(batch), ['persisted', 'persisted'])
   t.same(await database.persist(batch), ['persisted', 'persisted'])
-  t.match(await database.order(lapsed.order.orderId), { status: 'refunded', payment: { status: 'succeeded', paidAt: null }, items: [{ sku }] })
+  t.match(await database.order(lapsed.order.orderId), { order: { status: 'refunded', payment: { status: 'succeeded', paidAt: null }, items: [{ sku }] }, cancelled: false })
   t.equal(await database.order(stray.order.orderId), null)
   t.equal(await database.knownPayment(lapsed.payment.paymentId), 'refunded')
   t.equal(await database.knownPayment(stray.payment.paymentId), 'refunded')

@@ -1,4 +1,4 @@
-/** `npm test`: real servers, a fresh build, every test file; or the files named: `npm test test/ids.test.ts`. */
+/** `npm test`: real servers, a fresh build, every test file; or the files named: `npm test -- test/config.test.ts`. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -98,7 +98,7 @@ async function freePort({ host, port }: ApiSettings): Promise<number> {
   } catch (error) {
     const { code: why, message } = error as NodeJS.ErrnoException
     if (why !== 'EADDRINUSE') throw new StartError(`PORT ${port} on HOST ${host} cannot be used: ${message}.`)
-    throw new StartError(`Port ${port} on ${host} is taken: stop what listens there (another npm start?), or choose one: PORT=${port + 1} npm start`)
+    throw new StartError(`Port ${port} on ${host} is taken: stop what listens there (another npm start?), or choose another one: PORT=${port === 3_100 ? 3_101 : 3_100} npm start`)
   }
   const found = (probe.address() as AddressInfo).port
   probe.close()

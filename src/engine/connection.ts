@@ -42,6 +42,16 @@ export interface Connection {
   close(): void
 }
 
+/** Scripts that say their flags, and are refused up front when memory is short, came with Redis 7. */
+const oldestVersion = 7
+
+async function checkVersion(redis: Redis): Promise<void> {
+  const version = /^redis_version:(\S+)/m.exec(await redis.info('server'))?.[1] ?? 'unknown'
+  if (!(Number.parseInt(version, 10) >= oldestVersion)) {
+    throw new UnfitRedisError(`Redis ${version} is too old: its version must be at least ${oldestVersion}`)
+  }
+}
+
 async function checkDurability(redis: Redis): Promise<void> {
   let pairs: unknown
   try {
@@ -87,6 +97,7 @@ export function connect({ url, durability, log, onUnfit }: ConnectionOptions): C
   // Every time: another server may answer now, and a restarted one has forgotten its scripts.
   async function prepare(): Promise<void> {
     try {
+      await checkVersion(redis)
       if (durability === 'checked') await checkDurability(redis)
       await loadScripts(redis)
       fit = true
@@ -94,7 +105,12 @@ export function connect({ url, durability, log, onUnfit }: ConnectionOptions): C
       announce()
     } catch (error) {
       if (error instanceof UnfitRedisError) onUnfit(error)
-      else redis.disconnect(true)
+      else {
+        // Said once, not at every attempt.
+        if (!away) log.warn({ err: error }, 'Redis answers and cannot be used')
+        away = true
+        redis.disconnect(true)
+      }
     }
   }
 

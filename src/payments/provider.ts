@@ -14,7 +14,10 @@ export interface PaymentProvider {
    * @throws where the outcome is not known: the attempt stays pending, and `find` is asked later
    */
   charge(attempt: ProviderPayment, paymentToken: string): Promise<ChargeStatus>
-  /** @returns what became of an attempt; `never_taken` where the provider does not know it */
+  /**
+   * @returns what became of an attempt; `never_taken` where the provider does not know it. That is final: a charge that
+   *   comes to the provider later, under the same id, has to be refused by it
+   */
   find(paymentId: string): Promise<ChargeStatus | 'never_taken'>
   /** Asks for a pending attempt to be given up. @returns `captured` where the money had been taken already */
   cancel(paymentId: string): Promise<'cancelled' | 'captured'>

@@ -14,7 +14,7 @@ const recordedStatuses = ['succeeded', 'declined', 'pending', 'cancelled', 'neve
 type RecordedStatus = (typeof recordedStatuses)[number]
 
 const keptSeconds = 7 * 24 * 3_600
-const statusOfToken: Readonly<Record<string, ChargeStatus>> = { tok_ok: 'succeeded', tok_declined: 'declined', tok_pending: 'pending' }
+const statusOfToken: ReadonlyMap<string, ChargeStatus> = new Map([['tok_ok', 'succeeded'], ['tok_declined', 'declined'], ['tok_pending', 'pending']])
 
 /**
  * @param usable a client that never sends a command twice by itself; throws while Redis is away
@@ -39,7 +39,7 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
 
     async charge({ paymentId }: ProviderPayment, paymentToken: string) {
       if (paymentToken === 'tok_unreachable') throw new Error('the sandbox cut the call before it took the charge')
-      const standing = await record(paymentId, statusOfToken[paymentToken] ?? 'declined')
+      const standing = await record(paymentId, statusOfToken.get(paymentToken) ?? 'declined')
       // Given up before the charge came: nothing was taken, and nothing will be.
       return standing === 'cancelled' || standing === 'never_taken' ? 'declined' : standing
     },

@@ -5,7 +5,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
-import { type Problem, problem, type Refusal } from '../problems.js'
+import { type Problem, problem, problemStatus, type Refusal } from '../problems.js'
 import { problemType, refuse, unavailable } from '../routes/refuse.js'
 
 /** Faults that are logged a second; when Redis is gone, every request is one. */
@@ -27,6 +27,7 @@ export function answerProblems(app: FastifyInstance, limit: preHandlerHookHandle
   const logged = boundedLog(app)
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const refusal = refusalOf(error)
+    if (request.is404) app.metrics.unrouted(problemStatus(refusal.refused))
     if (refusal === unavailable && !request.raw.destroyed) logged(error, request)
     return reply.send(refuse(reply, refusal))
   })
@@ -36,10 +37,10 @@ export function answerProblems(app: FastifyInstance, limit: preHandlerHookHandle
   })
 }
 
-/** What the router cannot take: a URL that does not decode, or a parameter without end. */
-export function answerUnroutable(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
-  const refusal: Refusal = error.code === 'FST_ERR_BAD_URL' ? invalid('', 'the address does not decode') : { refused: 'route_not_found' }
-  reply.send(refuse(reply, refusal))
+/** What the router cannot take, a URL that does not decode or a parameter without end: there is nothing at such an address. */
+export function answerUnroutable(_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  reply.server.metrics.unrouted(404)
+  reply.send(refuse(reply, { refused: 'route_not_found' }))
 }
 
 function refusalOf(error: FastifyError): Refusal {

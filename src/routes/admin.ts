@@ -77,8 +77,10 @@ export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { e
     const { adjustment: { adjustmentId, saleId, sku }, adjustment, toRedis } = stored
     if (toRedis && saleId !== null) {
       const refusal = await engine.adjust(saleId, sku, delta, adjustmentId)
-      if (refusal !== null) {
-        // A shrink that the running sale refused never was; a restock is in the ledger, and a retry takes it on.
+      // A restock is in the ledger; a sale that has closed meanwhile needs no units, and they are the store's.
+      const isDone = refusal === null || (delta > 0 && refusal.refused === 'sale_state')
+      if (!isDone) {
+        // A shrink that the running sale refused never was; a restock is taken on by a retry.
         if (delta < 0) await database.deleteAdjustment(adjustmentId)
         return refuse(reply, refusal)
       }

@@ -37,7 +37,7 @@ export const cartsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; database: 
       metrics.held(cart.refused)
       return refuse(reply, cart)
     }
-    metrics.held('taken')
+    if (cart.items.length > 0) metrics.held('taken')
     reply.statusCode = 201
     reply.header('location', `/v1/carts/${cart.cartId}`)
     return cart
@@ -64,7 +64,7 @@ export const cartsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; database: 
       metrics.held(cart.refused)
       return refuse(reply, cart)
     }
-    metrics.held('taken')
+    if (request.body.quantity > 0) metrics.held('taken')
     return cart
   })
 

@@ -24,10 +24,15 @@ export async function chargeOrder(
   provider: PaymentProvider,
   log: FastifyBaseLogger,
 ): Promise<Order | Refusal> {
+  const charge = provider.charge(attempt, paymentToken)
   let status: ChargeStatus
   try {
-    status = await within(chargeMs, provider.charge(attempt, paymentToken))
+    status = await within(chargeMs, charge)
   } catch (error) {
+    // Nobody waits any more; but money that is taken late is not forgotten, whatever a worker has heard meanwhile.
+    charge.then((late) => engine.settlePayment(attempt, late)).catch((err: unknown) => {
+      if (err !== error) log.warn({ err, payment: redactId(attempt.paymentId) }, 'a late answer of the provider could not be recorded')
+    })
     log.warn({ err: error, provider: provider.name, payment: redactId(attempt.paymentId) }, 'the outcome of a charge is not known')
     return { refused: 'unavailable', retryAfterSeconds: outcomeKnownSeconds }
   }

@@ -30,12 +30,13 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; datab
     },
   }, async (_request, reply) => {
     const [redis, postgres, worker] = await Promise.all([
-      holds(engine.ping().then(() => true)),
+      // One that has lost its sales answers every customer with 503, however well it answers a ping.
+      holds(engine.assertWhole().then(() => true)),
       holds(database.ping().then(() => true)),
       holds(engine.workerSeen()),
     ])
     if (redis) return { status: postgres && worker ? 'ready' as const : 'degraded' as const, redis, postgres, worker }
-    return { ...refuse(reply, unavailable, 'Redis does not serve.'), redis, postgres, worker }
+    return { ...refuse(reply, unavailable, 'Redis does not serve, or has lost its sales.'), redis, postgres, worker }
   })
 
   app.get('/metrics', {

@@ -1,4 +1,4 @@
-/** What a sale has to be beyond its schema: times that exist and come in order, holds that can be renewed. */
+/** What a sale has to be beyond its schema: times that exist and come in order, holds that can be renewed, each item once. */
 import { type PublishSale, saleDefaults } from '../contract.js'
 import type { Refusal } from '../problems.js'
 import type { PlannedSale } from '../sale.js'
@@ -22,6 +22,13 @@ export function planSale(asked: PublishSale, nowMs: number): PlannedSale | Refus
   if (ends?.ms === null) errors.push({ path: '/endsAt', message: 'must be a time that exists' })
   else if (ends !== null && ends.ms <= (starts?.ms ?? nowMs)) errors.push({ path: '/endsAt', message: 'must be after startsAt' })
   if (plan.maxHoldSeconds < plan.holdSeconds) errors.push({ path: '/maxHoldSeconds', message: `must be at least holdSeconds, ${plan.holdSeconds}` })
+  const skus = plan.items.map(({ sku }) => sku)
+  const seen = new Set<string>()
+  const twice = skus.findIndex((sku) => seen.size === seen.add(sku).size)
+  if (twice !== -1) errors.push({ path: `/items/${twice}/sku`, message: 'names an item that the sale has already' })
+  const currency = plan.items.find(({ price }) => price !== undefined)?.price?.currency
+  const foreign = plan.items.findIndex(({ price }) => price !== undefined && price.currency !== currency)
+  if (foreign !== -1) errors.push({ path: `/items/${foreign}/price/currency`, message: `must be ${currency}, as in the rest of the sale` })
   return errors.length === 0 ? plan : { refused: 'invalid_request', errors }
 }
 

@@ -152,6 +152,27 @@ void tap.test('an adjustment of what is not there, or not there any more, is ref
   t.equal((await shop.stored(sku)).quantity, 10)
 })
 
+void tap.test('a restock of a sale that has closed meanwhile is the store’s', async (t) => {
+  const sku = newId('sku')
+  await shop.putItem(sku, 10)
+  const saleId = await shop.publish({ items: { [sku]: 5 } })
+  await shop.control(saleId, 'end')
+  t.equal(await shop.engine.close({ saleId, shard: 0 }), true)
+  t.equal((await adjust(sku, { delta: 3, reason: 'found', saleId })).status, 201, 'it is in the ledger, so it is done')
+  t.equal((await shop.stored(sku)).quantity, 13)
+})
+
+void tap.test('another request under a used key is refused for what is wrong with it first', async (t) => {
+  const sku = newId('sku')
+  await shop.putItem(sku, 10)
+  const key = { 'idempotency-key': newId('key') }
+  t.equal((await shop.operator('POST', `/items/${sku}/adjustments`, { delta: 1, reason: 'found' }, key)).status, 201)
+  refused(t, await shop.operator('POST', '/items/nobody/adjustments', { delta: 1, reason: 'found' }, key), 'item_not_found')
+  invalid(t, await shop.operator('POST', `/items/${sku}/adjustments`, { delta: 1_000_000_000, reason: 'found' }, key), '/delta')
+  refused(t, await shop.operator('POST', `/items/${sku}/adjustments`, { delta: -100, reason: 'found' }, key), 'idempotency_key_reused')
+  t.equal((await shop.stored(sku)).quantity, 11)
+})
+
 void tap.test('an adjustment that cannot be one is refused', async (t) => {
   for (const off of [
     { delta: 0 }, { delta: 1.5 }, { delta: '1' }, { delta: null }, { delta: 1_000_000_001 }, { delta: -1_000_000_001 }, { reason: '' }, { reason: undefined }, { reason: 3 },

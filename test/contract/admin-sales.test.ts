@@ -54,6 +54,14 @@ void tap.test('a sale that cannot be one is refused, and leaves nothing behind',
   t.strictSame(await dump(shop.redis), before)
 })
 
+void tap.test('what makes a sale no sale is said before anybody’s credentials', async (t) => {
+  const item = { sku: 'A', allocation: 1 }
+  for (const [items, path] of [
+    [[item, item], '/items/1/sku'],
+    [[{ ...item, price: usd(1) }, { sku: 'B', allocation: 1, price: { amount: 1, currency: 'EUR' } }], '/items/1/price/currency'],
+  ] as const) invalid(t, await shop.call('POST', '/v1/admin/sales', { body: sale({ items }) }), path)
+})
+
 void tap.test('times keep their milliseconds, however they were written', async (t) => {
   const reply = await shop.askToPublish(sale({ startsAt: '2100-01-01T00:00:00Z', endsAt: '2100-01-01T00:00:00.5Z' }))
   t.match(reply, { status: 201, body: { status: 'scheduled', startsAt: '2100-01-01T00:00:00.000Z', endsAt: '2100-01-01T00:00:00.500Z' } })

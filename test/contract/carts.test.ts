@@ -1,6 +1,7 @@
 import tap from 'tap'
 import { dump } from '../redis.js'
-import { refused } from './refused.js'
+import type { Cart } from '../../src/contract.js'
+import { invalid, refused } from './refused.js'
 import { newId, openShop, timeAt, usd } from './shop.js'
 
 const shop = await openShop(tap)
@@ -35,6 +36,17 @@ void tap.test('a cart’s id says nothing that could be guessed, and fits into a
     t.match(cartId, /^[A-Za-z0-9._~-]{22,80}$/)
     t.equal(encodeURIComponent(cartId), cartId)
   }
+})
+
+void tap.test('lines of one item are summed before they are counted', async (t) => {
+  const saleId = await shop.publish({ items: { A: 200 } })
+  const lines = (count: number, sku: (i: number) => string = () => 'A') => ({ body: { items: Array.from({ length: count }, (_, i) => ({ sku: sku(i), quantity: 1 })) } })
+  const { status, body } = await shop.call<Cart>('POST', `/v1/sales/${saleId}/carts`, lines(101))
+  t.equal(status, 201)
+  t.match(body.items, [{ sku: 'A', quantity: 101 }])
+  invalid(t, await shop.call('POST', '/v1/sales/nobody/carts', lines(101, (i) => `s${i}`)), '/items')
+  invalid(t, await shop.call('POST', '/v1/sales/nobody/carts', { body: { items: [{ sku: 'A', quantity: 1e9 }, { sku: 'A', quantity: 1 }] } }), '/items')
+  invalid(t, await shop.call('POST', `/v1/sales/${saleId}/carts`, lines(1_001)), '/items')
 })
 
 void tap.test('a cart can be made empty, with or without a body', async (t) => {

@@ -53,6 +53,13 @@ void tap.test('twenty payments at once charge once', async (t) => {
   for (const reply of replies) if (reply.status !== 200) refused(t, reply, 'payment_in_progress')
 })
 
+void tap.test('a token that is none of the sandbox’s is declined, whatever it is called', async (t) => {
+  const saleId = await shop.publish()
+  const { orderId } = await shop.order(saleId)
+  for (const token of ['__proto__', 'constructor', 'toString', 'tok_', 'TOK_OK']) refused(t, await shop.pay(orderId, token), 'payment_declined')
+  t.match((await shop.pay(orderId)).body, { status: 'paid' })
+})
+
 void tap.test('a declined payment leaves the order payable until it is due', async (t) => {
   const saleId = await shop.publish()
   await shop.at(saleId, 0)

@@ -224,7 +224,11 @@ export async function openShop(t: Test) {
       }
     },
     sweep: (saleId: string) => sweep(engine, database, new Set(), shardOf(saleId)),
-    askProvider: (saleId: string) => askAboutAttempts(engine, provider, log, shardOf(saleId)),
+    async askProvider(saleId: string): Promise<number> {
+      const { count, answered } = await askAboutAttempts(engine, provider, log, shardOf(saleId))
+      await answered
+      return count
+    },
 
     // --- Time ---
     later: (saleId: string, seconds: number) => moveTime(redis, saleId, seconds * 1_000),

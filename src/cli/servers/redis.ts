@@ -5,6 +5,8 @@ import { Redis } from 'ioredis'
 import { type Launched, launch } from './launch.js'
 import { command, noServer, onPath, type Program, type Surroundings, versionOf, withinReach } from './surroundings.js'
 
+/** What the engine's scripts need. */
+const oldestVersion = 7
 const packages = ['redis-server', 'redis-tools', 'libjemalloc2', 'liblzf1', 'libatomic1']
 const versionPattern = /v=(\d+(?:\.\d+)*)/
 
@@ -55,6 +57,7 @@ async function installed(around: Surroundings): Promise<Program | null> {
   if (file === null) return null
   try {
     const version = await versionOf(file, versionPattern, around, around.env)
+    if (Number.parseInt(version, 10) < oldestVersion) throw new Error(`version ${version} is older than ${oldestVersion}`)
     return { file, version, source: file, env: around.env }
   } catch (error) {
     around.say(`Not used: ${file}, ${(error as Error).message}.`)
@@ -102,6 +105,7 @@ async function unpacked(around: Surroundings): Promise<Program> {
   const own = { ...env, LD_LIBRARY_PATH: libraries.map((entry) => join(root, 'usr/lib', entry)).join(':') }
   try {
     const version = await versionOf(file, versionPattern, { user }, own)
+    if (Number.parseInt(version, 10) < oldestVersion) throw new Error(`version ${version} is older than ${oldestVersion}`)
     return { file, version, source: `Debian's packages, unpacked in ${dirname(root) === cache ? folder : root}`, env: own }
   } catch (error) {
     throw noServer('Redis', `the one in ${root} does not run (${(error as Error).message})`)
