@@ -1,7 +1,7 @@
 /** From measurements to tables. What was not reached is said as plainly as what was. */
 import { isReached, median, ratios, type Reach, type Spread, spread } from './figures.js'
 import { type Arrival, type Arrivals, batchedOrders, singleConcurrency, singleOrders } from './persist.js'
-import { connections, type Kind, type Round, type Rounds } from './rounds.js'
+import { crowds, type Kind, type Round, type Rounds } from './rounds.js'
 
 export interface Measured {
   readonly rounds: Rounds | null
@@ -14,15 +14,17 @@ const names: Readonly<Record<Kind, string>> = { hold: 'durable hold', refusal: '
 export function reaches({ rounds, arrivals }: Measured): Reach[] {
   const all: Reach[] = []
   if (rounds !== null) {
-    const { hold, refusal, empty } = rounds
-    for (const [name, ours] of [['Durable holds', hold], ['Refusals', refusal]] as const) {
-      if (ours.length === 0) continue
-      all.push({ what: `${name}: rate beside an empty POST`, bound: { atLeast: 0.8 }, unit: '×', measured: ratios(ours, empty, (round) => round.rate) })
-      all.push({ what: `${name}: CPU of the API process a request, beside an empty POST`, bound: { atMost: 1.3 }, unit: '×', measured: ratios(ours, empty, (round) => round.cpuUs) })
-    }
-    if (hold.length > 0 && refusal.length > 0) {
-      all.push({ what: 'Refusals beside holds: CPU of the API process a request', bound: { atMost: 1 }, unit: '×', measured: ratios(refusal, hold, (round) => round.cpuUs) })
-      all.push({ what: 'Refusals beside holds: CPU of Redis a request', bound: { atMost: 1 }, unit: '×', measured: ratios(refusal, hold, (round) => round.redisUs) })
+    for (const crowd of crowds) {
+      const { hold, refusal, empty } = rounds[crowd]
+      const at = `at ${crowd} connections`
+      for (const [name, ours] of [['Durable holds', hold], ['Refusals', refusal]] as const) {
+        if (ours.length === 0) continue
+        all.push({ what: `${name} ${at}: rate beside an empty POST`, bound: { atLeast: 0.8 }, unit: '×', measured: ratios(ours, empty, (round) => round.rate) })
+        all.push({ what: `${name} ${at}: CPU of the API process a request, beside an empty POST`, bound: { atMost: 1.3 }, unit: '×', measured: ratios(ours, empty, (round) => round.cpuUs) })
+      }
+      if (hold.length > 0 && refusal.length > 0) {
+        all.push({ what: `Refusals beside holds ${at}: CPU of the API and of Redis a request`, bound: { atMost: 1 }, unit: '×', measured: ratios(refusal, hold, (round) => round.cpuUs + round.redisUs) })
+      }
     }
   }
   if (arrivals !== null) {
@@ -68,31 +70,33 @@ function reachRow(reach: Reach): string[] {
 }
 
 function roundsSection(rounds: Rounds, { pairs, seconds }: { pairs: number; seconds: number }): string[] {
-  const kinds = (Object.keys(names) as Kind[]).filter((kind) => rounds[kind].length > 0)
-  const rows = kinds.map((kind) => {
-    const of = (figure: (round: Round) => number, digits = 0) => ranged(spread(rounds[kind].map(figure)), digits)
-    const batches = rounds[kind].flatMap(({ batch }) => (batch === null ? [] : [batch]))
+  const kinds = (Object.keys(names) as Kind[]).filter((kind) => rounds[64][kind].length > 0)
+  const rows = crowds.flatMap((crowd) => kinds.map((kind) => {
+    const its = rounds[crowd][kind]
+    const of = (figure: (round: Round) => number, digits = 0) => ranged(spread(its.map(figure)), digits)
+    const batches = its.flatMap(({ batch }) => (batch === null ? [] : [batch]))
     return [
       names[kind],
+      String(crowd),
       of(({ rate }) => rate),
       of(({ cpuUs }) => cpuUs, 1),
       kind === 'empty' ? '–' : of(({ redisUs }) => redisUs, 1),
       batches.length === 0 ? '–' : ranged(spread(batches), 1),
-      number(median(rounds[kind].map(({ p50Ms }) => p50Ms)), 2),
-      number(median(rounds[kind].map(({ p99Ms }) => p99Ms)), 2),
-      errorsOf(rounds[kind]),
+      number(median(its.map(({ p50Ms }) => p50Ms)), 2),
+      number(median(its.map(({ p99Ms }) => p99Ms)), 2),
+      errorsOf(its),
     ]
-  })
-  const everyRound = kinds.flatMap((kind) => rounds[kind])
+  }))
+  const everyRound = crowds.flatMap((crowd) => kinds.flatMap((kind) => rounds[crowd][kind]))
   return [
     '',
     '## Holds and refusals',
     '',
-    `${connections} connections, each sending its next request once the last is answered, from a process of its own (autocannon); ${pairs} rounds of each kind in turns,`,
+    `${crowds.join(' or ')} connections, each sending its next request once the last is answered, from a process of its own (autocannon); ${pairs} rounds of each kind in turns,`,
     `of about ${seconds} s and ${number(Math.max(...everyRound.map(({ answers }) => answers)), 0)} requests. One API process (\`dist/src/api.js\`), beside a process with an empty POST: plain Fastify with the same`,
     'server options, body schema and answer schema, no plugin and no hook, answering a constant cart.',
     '',
-    table(['', 'requests/s', 'CPU of the server process, µs each', 'CPU of Redis, µs each', 'requests a call to Redis', 'p50 ms', 'p99 ms', 'errors'], rows),
+    table(['', 'connections', 'requests/s', 'CPU of the server process, µs each', 'CPU of Redis, µs each', 'requests a call to Redis', 'p50 ms', 'p99 ms', 'errors'], rows),
     '',
     'A *durable hold* makes a cart with one unit of one hot item, and is answered once Redis has fsynced it. A *refusal* is a 409 `insufficient_stock`',
     'in a sale whose thousand units are all held in live carts. After every round the counters in Redis were read: allocation = available + held + sold in',

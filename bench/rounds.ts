@@ -10,7 +10,9 @@ import { cpuSeconds, freePort, machineSeconds, type Running, startBuilt, startOw
 import { countersOf, publishSale } from './shop.js'
 import type { Stage } from './stage.js'
 
-export const connections = 64
+/** Connections of a round: with few, a call to Redis carries few requests, and its price is shared by few. */
+export const crowds = [64, 256] as const
+export type Crowd = (typeof crowds)[number]
 /** Requests of the rounds that warm each process up, and are not counted. */
 const warmUp = 40_000
 /** Units of the sale that is sold out; all of them are in carts that do not lapse. */
@@ -39,7 +41,7 @@ export interface Round extends LoadResult {
   readonly otherCores: number
 }
 
-export type Rounds = Readonly<Record<Kind, readonly Round[]>>
+export type Rounds = Readonly<Record<Crowd, Readonly<Record<Kind, readonly Round[]>>>>
 
 interface Ground {
   readonly stage: Stage
@@ -50,12 +52,12 @@ interface Ground {
   readonly load: ReturnType<typeof startOwn>
 }
 
-/** Runs `pairs` rounds of each kind, of about `seconds` each. */
+/** Runs `pairs` rounds of each kind and crowd, of about `seconds` each. */
 export async function measureRounds(stage: Stage, kinds: readonly Kind[], pairs: number, seconds: number): Promise<Rounds> {
   const ground = await prepare(stage)
   const tallies = { held: 0 }
-  const measure = async (kind: Kind, amount: number) => {
-    const round = await runRound(ground, kind, amount)
+  const measure = async (kind: Kind, connections: Crowd, amount: number) => {
+    const round = await runRound(ground, kind, connections, amount)
     await check(ground, kind, round, tallies)
     return round
   }
@@ -64,19 +66,22 @@ export async function measureRounds(stage: Stage, kinds: readonly Kind[], pairs:
   // Twice: the second round tells how many requests a round takes, from processes that are warm.
   for (let turn = 0; turn < 2; turn += 1) {
     for (const kind of kinds) {
-      const { rate } = await measure(kind, warmUp)
+      const { rate } = await measure(kind, crowds[0], warmUp)
       stage.say(`  warm-up, ${kind}: ${Math.round(rate)}/s`)
-      if (kind === 'empty') amount = Math.max(connections, Math.round(rate * seconds))
+      if (kind === 'empty') amount = Math.max(...crowds, Math.round(rate * seconds))
     }
   }
 
-  const rounds: Record<Kind, Round[]> = { hold: [], refusal: [], empty: [] }
+  const none = (): Record<Kind, Round[]> => ({ hold: [], refusal: [], empty: [] })
+  const rounds: Record<Crowd, Record<Kind, Round[]>> = { 64: none(), 256: none() }
   for (let pair = 1; pair <= pairs; pair += 1) {
-    // To and fro, so that a machine that gets slower or faster on the way favours none.
-    for (const kind of pair % 2 === 1 ? kinds : kinds.toReversed()) {
-      const round = await measure(kind, amount)
-      rounds[kind].push(round)
-      stage.say(`  pair ${pair} of ${pairs}, ${kind}: ${Math.round(round.rate)}/s, ${round.cpuUs.toFixed(1)} µs of CPU each`)
+    for (const crowd of crowds) {
+      // To and fro, so that a machine that gets slower or faster on the way favours none.
+      for (const kind of pair % 2 === 1 ? kinds : kinds.toReversed()) {
+        const round = await measure(kind, crowd, amount)
+        rounds[crowd][kind].push(round)
+        stage.say(`  pair ${pair} of ${pairs}, ${crowd} connections, ${kind}: ${Math.round(round.rate)}/s, ${round.cpuUs.toFixed(1)} µs of CPU each`)
+      }
     }
   }
   await Promise.all([ground.api, ground.empty, ground.load].map((own) => own.stop()))
@@ -106,7 +111,7 @@ async function prepare(stage: Stage): Promise<Ground> {
   const load = stage.own(startOwn('./load.ts'))
   const ground = { stage, api, apiAddress, empty, emptyAddress: `http://127.0.0.1:${said.port}`, load }
 
-  const { answers } = await send(ground, { ...requestOf(ground, 'refusal', soldOutUnits), expected: 201 })
+  const { answers } = await send(ground, { ...requestOf(ground, 'refusal', crowds[0], soldOutUnits), expected: 201 })
   mustBe('units that the sold-out sale gave out', answers, soldOutUnits)
   return ground
 }
@@ -122,7 +127,7 @@ async function ready(address: string): Promise<void> {
 }
 
 /** The three differ in their address alone; the body of an empty POST is the one of a hold. */
-function requestOf({ apiAddress, emptyAddress }: Ground, kind: Kind, amount: number): LoadRequest {
+function requestOf({ apiAddress, emptyAddress }: Ground, kind: Kind, connections: Crowd, amount: number): LoadRequest {
   const [saleId, sku] = kind === 'refusal' ? [soldOutSale, soldOutSku] : [openSale, openSku]
   return {
     url: `${kind === 'empty' ? emptyAddress : apiAddress}/v1/sales/${saleId}/carts`,
@@ -140,7 +145,7 @@ async function send({ load }: Ground, request: LoadRequest): Promise<LoadResult>
   return reply.result
 }
 
-async function runRound(ground: Ground, kind: Kind, amount: number): Promise<Round> {
+async function runRound(ground: Ground, kind: Kind, connections: Crowd, amount: number): Promise<Round> {
   const { stage, api, apiAddress, empty } = ground
   const server = kind === 'empty' ? empty : api
   const scrapeBefore = await scrape(apiAddress)
@@ -148,7 +153,7 @@ async function runRound(ground: Ground, kind: Kind, amount: number): Promise<Rou
   const machineBefore = await machineSeconds()
   const before = await cpuSeconds(server.pid)
   const started = performance.now()
-  const result = await Promise.race([send(ground, requestOf(ground, kind, amount)), server.ended])
+  const result = await Promise.race([send(ground, requestOf(ground, kind, connections, amount)), server.ended])
   const elapsed = (performance.now() - started) / 1_000
   const cpu = (await cpuSeconds(server.pid)) - before
   const machine = (await machineSeconds()) - machineBefore

@@ -3,9 +3,6 @@ import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
 import { Client } from 'pg'
 
-/** How long to wait for a Postgres that is still away: it may be starting beside us. */
-const waitForPostgresMs = 60_000
-
 /** Not there yet, or not ready yet. Anything else (a wrong password, no such database) does not heal by waiting. */
 const away = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', '57P03', '57P01'])
 
@@ -33,8 +30,8 @@ export async function migrate(databaseUrl: string, say: (line: string) => void =
   }
 }
 
+/** Waits for a Postgres that is away, as every process does. */
 async function connect(databaseUrl: string, say: (line: string) => void): Promise<Client> {
-  const deadline = performance.now() + waitForPostgresMs
   for (let said = false; ; said = true) {
     const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 })
     // A server that stops under the connection must not end the process by itself; the statement tells.
@@ -46,7 +43,7 @@ async function connect(databaseUrl: string, say: (line: string) => void): Promis
       await client.end().catch(() => {})
       const { code, message } = error as NodeJS.ErrnoException
       const waits = away.has(code ?? '') || /timeout|terminated unexpectedly/i.test(message)
-      if (!waits || performance.now() > deadline) throw error
+      if (!waits) throw error
       if (!said) say(`Waiting for Postgres (${code ?? message}).`)
       await delay(250)
     }

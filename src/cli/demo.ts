@@ -31,6 +31,9 @@ const items: DemoItem[] = [
   { sku: 'LEGGINGS-BLK', name: 'Running leggings, black', description: 'With the pocket that fits a phone.', listPrice: 3_900, price: 1_212, quantity: 900, allocation: 800 },
 ]
 
+/** The sale could not be made; the message is for whoever started it. */
+export class DemoError extends Error {}
+
 /** The item that the printed examples buy. */
 export const demoSku = items[0]!.sku
 
@@ -80,4 +83,4 @@ async function call({ address, adminToken, signal }: Shop, method: string, path:
 }
 
 const refused = (what: string, { status, body }: Answer) =>
-  new Error(`The demo could not make ${what}: ${status} ${String(body['code'] ?? '')} ${String(body['detail'] ?? '')}`.trim())
+  new DemoError(`The demo could not make ${what}: ${status} ${String(body['code'] ?? '')} ${String(body['detail'] ?? '')}`.trim())

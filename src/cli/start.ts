@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ApiSettings, readSettings, SettingsError } from '../config.js'
-import { demoSaleId, demoSku, makeDemoSale } from './demo.js'
+import { DemoError, demoSaleId, demoSku, makeDemoSale } from './demo.js'
 import { type OwnProcess, startProcess } from './processes.js'
 import { bringUp, type Servers } from './servers.js'
 import { stopLeftovers } from './servers/record.js'
@@ -42,7 +42,7 @@ if (end.signal.reason === 'asked') say('Stopping: what is in flight is answered 
 else {
   code = 1
   const reason: unknown = end.signal.reason
-  const plain = reason instanceof StartError || reason instanceof ServersError || reason instanceof SettingsError
+  const plain = reason instanceof StartError || reason instanceof DemoError || reason instanceof ServersError || reason instanceof SettingsError
   console.error(plain ? reason.message : reason)
 }
 await Promise.all(processes.map((own) => own.stop(drainBoundMs)))
