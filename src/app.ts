@@ -4,7 +4,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type onRequestHookHandler } from 'fastify'
 import type { ApiSettings } from './config.js'
-import type { AuditReport } from './contract.js'
 import type { Database } from './database.js'
 import type { Engine } from './engine/engine.js'
 import { createLogger } from './log.js'
@@ -15,7 +14,6 @@ import { endConnections } from './plugins/drain.js'
 import { parseJson } from './plugins/json.js'
 import { limitClients } from './plugins/limits.js'
 import { answerBrokenHttp, answerProblems, answerUnroutable } from './plugins/problems.js'
-import type { Refusal } from './problems.js'
 import { adminRoutes } from './routes/admin.js'
 import { cartsRoutes } from './routes/carts.js'
 import { operationsRoutes } from './routes/operations.js'
@@ -33,8 +31,6 @@ export interface AppDeps {
   readonly logger?: FastifyBaseLogger
   /** The composer's, where the engine counts into the same ones. */
   readonly metrics?: Metrics
-  /** Holds a sale against its invariants; without it there is no such route. */
-  readonly audit?: (saleId: string) => Promise<AuditReport | Refusal>
 }
 
 /** Largest body of most routes, in bytes. */
@@ -53,7 +49,7 @@ const forbidCaching: onRequestHookHandler = (_request, reply, done) => {
 }
 
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { engine, database, provider, settings, metrics = createMetrics(), audit } = deps
+  const { engine, database, provider, settings, metrics = createMetrics() } = deps
   const loggerInstance: FastifyBaseLogger = deps.logger ?? createLogger('silent')
   const app = fastify({
     loggerInstance,
@@ -92,7 +88,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await live.register(cartsRoutes, { engine, database })
     await live.register(ordersRoutes, { engine, database, provider })
     await live.register(paymentsRoutes, { engine, secrets: settings.paymentWebhookSecrets })
-    await live.register(adminRoutes, { engine, database, adminToken: settings.adminToken, audit })
+    await live.register(adminRoutes, { engine, database, adminToken: settings.adminToken })
   })
   return app
 }

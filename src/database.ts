@@ -3,6 +3,7 @@
  * is on the way of a customer's request while a sale runs.
  */
 import type { PutItem } from './contract.js'
+import { saleSnapshot } from './database/audit.js'
 import { adjust, adjustmentsNotInRedis, deleteAdjustment, markAdjustmentInRedis, type RequestedAdjustment } from './database/adjustments.js'
 import { findItem, putItem } from './database/items.js'
 import { knownPayment, order } from './database/orders.js'
@@ -45,6 +46,8 @@ export function openDatabase(databaseUrl: string, onError: (error: Error) => voi
     persist: (entries: readonly OutboxEntry[]) => reaching(persist(pool, entries)),
     order: (orderId: string) => reaching(order(pool, orderId)),
     knownPayment: (paymentId: string) => reaching(knownPayment(pool, paymentId)),
+
+    saleSnapshot: (saleId: string, lastEntry: string, orderIds: readonly string[]) => reaching(saleSnapshot(pool, saleId, lastEntry, orderIds)),
 
     ping: async () => { await reaching(pool.query('select 1')) },
     close: () => pool.end(),

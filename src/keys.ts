@@ -51,6 +51,8 @@ export const salesKey = 'fs:sales'
 export const markerKey = 'fs:marker'
 /** Present, with an expiry, while some worker runs. */
 export const workerKey = 'fs:worker'
+/** @returns the key that is there while a sale's next audit is not due */
+export const auditKey = (saleId: string): string => `fs:audit:${saleId}`
 /** @returns the key of one charge of the sandbox provider. A provider may choose any id; none makes a hash tag. */
 export const sandboxKey = (paymentId: string): string => `fs:sandbox:${encodeURIComponent(paymentId)}`
 /** @returns the key that says which order a payment that did not start here counts for */

@@ -12,6 +12,7 @@ import type { PersistJob } from '../src/outbox.js'
 import { createSandbox } from '../src/payments/sandbox.js'
 import { openPersistQueue, type PersistWorker, startPersistWorker } from '../src/queue.js'
 import { askAboutAttempts } from './attempts.js'
+import { auditEveryMs, auditSale } from './audit.js'
 import { type Loop, startLoop } from './loop.js'
 import { persist } from './persist.js'
 import { redeliver, relay } from './relay.js'
@@ -84,6 +85,7 @@ function start(): void {
     throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, queue, log, shard, persistNow))
     throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard))
     throughSales('attempts', askMs, async (shard) => (await askAboutAttempts(engine, provider, log, shard)).count, busyMs)
+    throughSales('audit', auditEveryMs, (shard) => auditSale(engine, database, log, shard))
     log.info('the worker is at work')
   }
   void work()

@@ -2,7 +2,7 @@
  * What workers and operations ask: the outbox and its way to Postgres, sweeping, unanswered payments, health.
  */
 import { formatId } from '../ids.js'
-import { type Shard, salesKey, shardKey, strayShard, workerKey } from '../keys.js'
+import { auditKey, type Shard, salesKey, shardKey, strayShard, workerKey } from '../keys.js'
 import type { OutboxEntry, ProviderPayment } from '../outbox.js'
 import { type Core, shardOf } from './core.js'
 import { decodeEntry } from './decode.js'
@@ -10,6 +10,8 @@ import { decodeEntry } from './decode.js'
 /** The consumer group of every outbox, and its one consumer: relays share the work entry by entry, not by name. */
 const group = 'postgres'
 const consumer = 'relay'
+/** How much sooner than its turn an audit may be, in milliseconds: loops are not exact. */
+const auditSlackMs = 500
 /** How long a sign of life of a worker is believed, in seconds. */
 const heartbeatSeconds = 15
 
@@ -56,6 +58,8 @@ export interface Backstage {
   dueAttempts(shard: Shard, count: number): Promise<DueAttempt[]>
   /** Closes a sale that is over. @returns whether it is closed */
   close(shard: Shard): Promise<boolean>
+  /** @returns whether this caller is the one who audits the sale this time */
+  mayAudit(shard: Shard, everyMs: number): Promise<boolean>
   /** A worker's sign of life. */
   heartbeat(): Promise<void>
   workerSeen(): Promise<boolean>
@@ -135,6 +139,10 @@ export function createBackstage(core: Core): Backstage {
 
     async close(shard) {
       return (await core.run('close', shard)) === 'CLOSED'
+    },
+
+    async mayAudit({ saleId }, everyMs) {
+      return (await core.redis().set(auditKey(saleId), '1', 'PX', everyMs - auditSlackMs, 'NX')) === 'OK'
     },
 
     async heartbeat() {

@@ -9,6 +9,17 @@ import { encodeCatalogue } from './catalogue.js'
 import { type Core, shardOf } from './core.js'
 import { decodeRefusal } from './decode.js'
 
+/** What one script has read of a sale, in one step. */
+export interface SaleState {
+  /** Redis' clock, Unix milliseconds. */
+  readonly atMs: number
+  /** The last entry of the outbox that these counters count. */
+  readonly lastEntry: string
+  readonly items: readonly { readonly sku: string; readonly allocation: number; readonly available: number; readonly held: number; readonly sold: number }[]
+  /** Carts, orders and deadlines that do not agree with the counters, where they were few enough to be looked at. */
+  readonly wrong: readonly { readonly sku: string | null; readonly detail: string }[]
+}
+
 export interface Operator {
   /** Publishes a sale; done twice, it changes nothing. @returns when the sale starts */
   publish(definition: SaleDefinition): Promise<{ readonly startsAtMs: number }>
@@ -16,13 +27,37 @@ export interface Operator {
   control(saleId: string, action: 'pause' | 'resume' | 'end'): Promise<{ readonly endsAtMs: number | null } | Refusal>
   /** Changes an item's allocation by `delta` units, once for each adjustment id. */
   adjust(saleId: string, sku: string, delta: number, adjustmentId: string): Promise<null | Refusal>
+  /** Reads what an audit holds against the ledger, in one step. */
+  state(saleId: string): Promise<SaleState | Refusal>
 }
 
+/** @returns a list in groups of `size` */
+function inGroups<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: list.length / size }, (_, i) => list.slice(i * size, (i + 1) * size))
+}
+
+/** Carts and orders that an audit looks at one by one; more would keep customers waiting. */
+const lookedAtBound = 5_000
 /** How often an adjustment comes again while lapsed holds are given back before it is refused for them. */
 const againBound = 10_000
 
 export function createOperator(core: Core): Operator {
   return {
+    async state(saleId) {
+      const reply = await core.run('audit', shardOf(saleId), [lookedAtBound])
+      if (reply === 'NO_SALE') return core.missing('sale_not_found')
+      const [lastEntry, atMs, , items, wrong] = reply as [string, number, number, (string | number)[], string[]]
+      return {
+        atMs,
+        lastEntry,
+        items: inGroups(items, 5).map(([sku, ...counters]) => {
+          const [allocation, available, held, sold] = counters.map(Number) as [number, number, number, number]
+          return { sku: String(sku), allocation, available, held, sold }
+        }),
+        wrong: inGroups(wrong, 2).map(([sku, detail]) => ({ sku: sku === '' ? null : sku!, detail: detail! })),
+      }
+    },
+
     async publish(definition) {
       await core.assertWhole()
       const { saleId, startsAtMs, endsAtMs, currency, holdAt } = definition

@@ -8,7 +8,7 @@ import { type Shard, shardKeyNames, shardKeys } from '../keys.js'
 
 export const scriptNames = [
   'hold', 'remove', 'read', 'checkout', 'begin', 'settle', 'cancel', // customers
-  'publish', 'control', 'adjust', // operators
+  'publish', 'control', 'adjust', 'audit', // operators
   'sweep', 'due', 'claim', 'acknowledge', 'close', 'stray', // workers
 ] as const
 export type ScriptName = (typeof scriptNames)[number]

@@ -3,10 +3,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import {
   Adjust, Adjustment, AuditReport, CatalogueItem, IdempotencyHeaders, ItemParams, NoBody, PublishSale, PutItem, Sale, SaleParams,
 } from '../contract.js'
+import { audit } from '../audit.js'
 import type { Database } from '../database.js'
 import type { Engine } from '../engine/engine.js'
 import { bodyMayBeMissing } from '../plugins/json.js'
-import { isRefusal, type Refusal } from '../problems.js'
+import { isRefusal } from '../problems.js'
 import { within } from '../within.js'
 import { operatorOnly } from './credentials.js'
 import { planSale } from './plan.js'
@@ -21,10 +22,9 @@ export interface AdminDeps {
   engine: Engine
   database: Database
   adminToken: string | null
-  audit?: ((saleId: string) => Promise<AuditReport | Refusal>) | undefined
 }
 
-export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { engine, database, adminToken, audit }) => {
+export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { engine, database, adminToken }) => {
   const common = { tags: ['admin'], security: [{ operator: [] }] }
   const operator = operatorOnly(adminToken)
 
@@ -140,20 +140,18 @@ export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { e
     })
   }
 
-  if (audit !== undefined) {
-    app.get('/v1/admin/sales/:saleId/audit', {
-      preHandler: operator,
-      schema: {
-        ...common,
-        summary: 'Holds a sale against its invariants',
-        params: SaleParams,
-        response: { 200: AuditReport, ...refusals('unauthorized', 'sale_not_found') },
-      },
-    }, async (request, reply) => {
-      const report = await audit(request.params.saleId)
-      return isRefusal(report) ? refuse(reply, report) : report
-    })
-  }
+  app.get('/v1/admin/sales/:saleId/audit', {
+    preHandler: operator,
+    schema: {
+      ...common,
+      summary: 'Holds a sale against its promises, while it runs',
+      params: SaleParams,
+      response: { 200: AuditReport, ...refusals('unauthorized', 'sale_not_found') },
+    },
+  }, async (request, reply) => {
+    const report = await audit(request.params.saleId, engine, database)
+    return isRefusal(report) ? refuse(reply, report) : report
+  })
 
   /** Redis has done it and the sale goes by it; Postgres, which may be down, is told as well as can be. */
   async function noted(what: string, note: Promise<void>): Promise<void> {
