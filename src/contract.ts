@@ -291,6 +291,7 @@ export const Readiness = Strict({
   redis: Type.Boolean(),
   postgres: Type.Boolean(),
   worker: Type.Boolean(),
+  deadOrders: Type.Optional(Type.Integer({ minimum: 0, description: 'Orders that Postgres refused and that wait for an operator' })),
 })
 
 // --- Parameters ------------------------------------------------------------------------------------

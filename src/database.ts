@@ -5,6 +5,7 @@
 import type { PutItem } from './contract.js'
 import { saleSnapshot } from './database/audit.js'
 import { adjust, adjustmentsNotInRedis, deleteAdjustment, markAdjustmentInRedis, type RequestedAdjustment } from './database/adjustments.js'
+import { countDeadOrders, type DeadOrder, deadOrders, retryDeadOrder } from './database/dead.js'
 import { findItem, putItem } from './database/items.js'
 import { knownPayment, order } from './database/orders.js'
 import { persist } from './database/persist.js'
@@ -14,6 +15,7 @@ import type { OutboxEntry } from './outbox.js'
 import type { PlannedSale } from './sale.js'
 
 export type { RequestedAdjustment, StoredAdjustment } from './database/adjustments.js'
+export type { DeadOrder } from './database/dead.js'
 export type { StoredOrder } from './database/orders.js'
 export type { Persisted } from './database/persist.js'
 export { DatabaseUnavailable } from './database/pool.js'
@@ -47,9 +49,12 @@ export function openDatabase(databaseUrl: string, onError: (error: Error) => voi
     order: (orderId: string) => reaching(order(pool, orderId)),
     knownPayment: (paymentId: string) => reaching(knownPayment(pool, paymentId)),
 
+    deadOrders: () => reaching(deadOrders(pool)),
+    countDeadOrders: () => reaching(countDeadOrders(pool)),
+    retryDeadOrder: (dead: Pick<DeadOrder, 'saleId' | 'outboxId'>, readAgain: Parameters<typeof retryDeadOrder>[2]) =>
+      reaching(retryDeadOrder(pool, dead, readAgain)),
     saleSnapshot: (saleId: string, lastEntry: string, orderIds: readonly string[]) => reaching(saleSnapshot(pool, saleId, lastEntry, orderIds)),
 
-    ping: async () => { await reaching(pool.query('select 1')) },
     close: () => pool.end(),
   }
 }

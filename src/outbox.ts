@@ -3,63 +3,64 @@
  * outbox is the truth, the queue only its carrier: an entry lives until Postgres has committed it.
  */
 import { type Static, Type } from '@sinclair/typebox'
-import { ClientId, type Customer } from './contract.js'
+import { ClientId, Customer } from './contract.js'
 import type { Shard } from './keys.js'
 
+const Whole = Type.Integer({ minimum: 0 })
+
 /** An order as it leaves Redis for good. Amounts are minor units of `currency`, times are Unix milliseconds. */
-export interface FinalOrder {
-  readonly orderId: string
-  readonly saleId: string
-  readonly cartId: string
-  readonly customer: Customer
-  readonly lines: readonly { readonly sku: string; readonly quantity: number; readonly unitAmount: number }[]
-  readonly totalAmount: number
-  readonly currency: string
-  readonly createdAtMs: number
-}
+const FinalOrder = Type.Object({
+  orderId: Type.String(),
+  saleId: ClientId,
+  cartId: Type.String(),
+  customer: Customer,
+  lines: Type.Array(Type.Object({ sku: ClientId, quantity: Type.Integer({ minimum: 1 }), unitAmount: Whole })),
+  totalAmount: Whole,
+  currency: Type.String(),
+  createdAtMs: Whole,
+})
+export type FinalOrder = Static<typeof FinalOrder>
 
 /** Money that the provider took. `amount` is minor units. */
-export interface ProviderPayment {
-  readonly paymentId: string
-  readonly orderId: string
-  readonly amount: number
-  readonly currency: string
-}
+const ProviderPayment = Type.Object({ paymentId: Type.String(), orderId: Type.String(), amount: Whole, currency: Type.String() })
+export type ProviderPayment = Readonly<Static<typeof ProviderPayment>>
 
-export type RefundReason = 'lapsed' | 'cancelled' | 'closed' | 'amount_mismatch' | 'duplicate' | 'unknown_order'
+const RefundReason = Type.Union([
+  Type.Literal('lapsed'), Type.Literal('cancelled'), Type.Literal('closed'), Type.Literal('amount_mismatch'), Type.Literal('duplicate'),
+  Type.Literal('unknown_order'),
+])
+export type RefundReason = Static<typeof RefundReason>
 
 /** An item's counters right after an entry took effect. */
-export interface CountersAfter {
-  readonly sku: string
-  readonly allocation: number
-  readonly available: number
-  readonly held: number
-  readonly sold: number
-}
+const CountersAfter = Type.Object({ sku: ClientId, allocation: Whole, available: Whole, held: Whole, sold: Whole })
+export type CountersAfter = Static<typeof CountersAfter>
 
-interface EntryBase {
-  /** The stream's id, `<milliseconds>-<sequence>`. */
-  readonly outboxId: string
-  readonly counters: readonly CountersAfter[]
-}
+/** `outboxId` is the stream's id, `<milliseconds>-<sequence>`. */
+const entryBase = { outboxId: Type.String(), counters: Type.Array(CountersAfter) }
 
-export type OutboxEntry =
+export const OutboxEntry = Type.Union([
   /** An order was paid: its row, its lines, their movements, lower quantities. */
-  | (EntryBase & { readonly kind: 'paid'; readonly order: FinalOrder; readonly payment: ProviderPayment; readonly paidAtMs: number })
+  Type.Object({ ...entryBase, kind: Type.Literal('paid'), order: FinalOrder, payment: ProviderPayment, paidAtMs: Whole }),
   /** Money must go back. `order` where the order itself ends refunded; null where it stands, or nobody knows it. */
-  | (EntryBase & { readonly kind: 'refund'; readonly order: FinalOrder | null; readonly payment: ProviderPayment; readonly reason: RefundReason })
+  Type.Object({
+    ...entryBase, kind: Type.Literal('refund'), order: Type.Union([FinalOrder, Type.Null()]), payment: ProviderPayment, reason: RefundReason,
+  }),
   /** Units left a running sale (`delta` < 0): Postgres follows. */
-  | (EntryBase & { readonly kind: 'shrunk'; readonly adjustmentId: string; readonly saleId: string; readonly sku: string; readonly delta: number })
+  Type.Object({
+    ...entryBase, kind: Type.Literal('shrunk'), adjustmentId: Type.String(), saleId: ClientId, sku: ClientId, delta: Type.Integer({ maximum: -1 }),
+  }),
   /** What no version of the scripts writes; whole, so that a person can put it right. `fields` is names and values in turn. */
-  | {
-    readonly kind: 'unreadable'
-    readonly outboxId: string
-    readonly saleId: string
-    readonly writtenAs: string
-    readonly paymentId: string | null
-    readonly fields: readonly string[]
-    readonly reason: string
-  }
+  Type.Object({
+    kind: Type.Literal('unreadable'),
+    outboxId: Type.String(),
+    saleId: Type.String(),
+    writtenAs: Type.String(),
+    paymentId: Type.Union([Type.String(), Type.Null()]),
+    fields: Type.Array(Type.String()),
+    reason: Type.String(),
+  }),
+])
+export type OutboxEntry = Static<typeof OutboxEntry>
 
 const StreamId = Type.String({ pattern: '^[0-9]{1,20}-[0-9]{1,20}$' })
 /** The payload of a persist job: a range of one outbox, both ends included, at most some hundred entries. */

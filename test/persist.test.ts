@@ -133,7 +133,7 @@ promise('a server that drops its connections ends nobody, and one that is away i
   const saleId = await seedSale({ [sku]: 10_000 })
   const batches = Array.from({ length: 8 }, () => Array.from({ length: 200 }, () => paid(saleId, { [sku]: 1 })))
   const running = Promise.allSettled(batches.map((batch) => other.persist(batch)))
-  await other.ping()
+  await other.countDeadOrders()
   await runOn(url, 'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()')
   for (const result of await running) {
     if (result.status === 'rejected') t.type(result.reason, DatabaseUnavailable)
@@ -142,6 +142,6 @@ promise('a server that drops its connections ends nobody, and one that is away i
   t.equal(await quantityOf(sku), 10_000 - 1_600)
 
   const nowhere = openDatabase('postgres://postgres@127.0.0.1:9/postgres')
-  await t.rejects(nowhere.ping(), DatabaseUnavailable)
+  await t.rejects(nowhere.countDeadOrders(), DatabaseUnavailable)
   await nowhere.close()
 })

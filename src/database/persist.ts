@@ -44,7 +44,7 @@ const dataFaults = new Set(['21', '22', '23', '54'])
 const stockChecks = new Set(['items_quantity_check', 'sale_items_sold_check'])
 
 /** @returns what an error says of the entries, or null where it says nothing of them */
-function judge(error: unknown): Exclude<Persisted, 'persisted'> | null {
+export function judge(error: unknown): Exclude<Persisted, 'persisted'> | null {
   if (error instanceof UnreadableEntry) return { poisoned: null, reason: error.message }
   if (!(error instanceof DatabaseError) || error.code === undefined) return null
   if (error.constraint !== undefined && stockChecks.has(error.constraint)) return 'retry'

@@ -50,6 +50,10 @@ export interface Backstage {
   claimAgain(shard: Shard, idleMs: number, ids: readonly string[]): Promise<string[]>
   /** @returns the entries of a range that are still in the outbox, at most `count` */
   entries(shard: Shard, first: string, last: string, count: number): Promise<OutboxEntry[]>
+  /** Reads an entry that could not be read when it was set apart. */
+  reread(shard: Shard, outboxId: string, fields: readonly string[]): Promise<OutboxEntry>
+  /** Notes how many entries of a sale are set apart: as long as there are any, it is not closed. */
+  setDead(shard: Shard, count: number): Promise<void>
   /** Takes entries out of the outbox, and marks the orders of those that Postgres has as persisted. */
   acknowledge(shard: Shard, entries: readonly OutboxEntry[], fate?: EntryFate): Promise<void>
   /** Gives back what lapsed and forgets what is over, a bounded part. @returns whether there is more to do now */
@@ -110,6 +114,16 @@ export function createBackstage(core: Core): Backstage {
       const currency = await currencyOf(shard)
       const rows = await core.redis().xrange(outbox(shard), first, last, 'COUNT', count)
       return rows.map(([id, fields]) => decodeEntry(shard, id, fields, currency))
+    },
+
+    async reread(shard, outboxId, fields) {
+      return decodeEntry(shard, outboxId, fields, await currencyOf(shard))
+    },
+
+    async setDead(shard, count) {
+      // Nothing is made for a sale that is not here.
+      const policy = shardKey(shard, 'policy')
+      if ((await core.redis().hexists(policy, 'epoch')) === 1) await core.redis().hset(policy, 'dead', count)
     },
 
     async acknowledge(shard, entries, fate = 'persisted') {

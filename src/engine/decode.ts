@@ -306,7 +306,7 @@ export function decodeEntry(shard: Shard, outboxId: string, pairs: readonly stri
       saleId: shard.saleId,
       writtenAs: fields.get('kind') ?? '',
       paymentId: fields.get('payment') ?? null,
-      fields: pairs,
+      fields: [...pairs],
       reason: error instanceof Error ? error.message : String(error),
     }
   }

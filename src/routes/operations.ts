@@ -29,14 +29,16 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; datab
       response: { 200: Readiness, 503: { description: '`unavailable`', content: { [problemType]: { schema: NotReady } } } },
     },
   }, async (_request, reply) => {
-    const [redis, postgres, worker] = await Promise.all([
+    const [redis, dead, worker] = await Promise.all([
       // One that has lost its sales answers every customer with 503, however well it answers a ping.
       holds(engine.assertWhole().then(() => true)),
-      holds(database.ping().then(() => true)),
+      within(checkMs, database.countDeadOrders()).catch(() => null),
       holds(engine.workerSeen()),
     ])
-    if (redis) return { status: postgres && worker ? 'ready' as const : 'degraded' as const, redis, postgres, worker }
-    return { ...refuse(reply, unavailable, 'Redis does not serve, or has lost its sales.'), redis, postgres, worker }
+    const postgres = dead !== null
+    const told = { redis, postgres, worker, ...(dead === null ? {} : { deadOrders: dead }) }
+    if (redis) return { status: postgres && worker && dead === 0 ? 'ready' as const : 'degraded' as const, ...told }
+    return { ...refuse(reply, unavailable, 'Redis does not serve, or has lost its sales.'), ...told }
   })
 
   app.get('/metrics', {

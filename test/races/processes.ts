@@ -68,9 +68,9 @@ export function startWorker(t: Test, stores: Stores): Running {
 export const atWork = (worker: Running): Promise<string> => worker.said(/the worker is at work/)
 
 /** Starts one of the built processes. */
-export function startProcess(t: Test, script: string, { redisUrl, databaseUrl }: Stores, settings: NodeJS.ProcessEnv = {}): Running {
+export function startProcess(t: Test, script: string, { redisUrl, databaseUrl }: Stores, settings: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Running {
   const file = fileURLToPath(new URL(`../../dist/${script}`, import.meta.url))
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, [file, ...args], {
     env: { PATH: process.env['PATH'], LOG_LEVEL: 'info', ...settings, REDIS_URL: redisUrl, DATABASE_URL: databaseUrl },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
