@@ -6,7 +6,7 @@ import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
 import { readSettings, SettingsError } from './config.js'
 import { openDatabase } from './database.js'
-import { connect, createEngine } from './engine/engine.js'
+import { connect, createEngine, openReplicas } from './engine/engine.js'
 import { createLogger } from './log.js'
 import { createMetrics } from './metrics.js'
 import { createSandbox } from './payments/sandbox.js'
@@ -27,14 +27,12 @@ async function main(): Promise<void> {
   metrics.watchProcess()
 
   const database = openDatabase(settings.databaseUrl, (error) => log.warn({ err: error }, 'a connection to Postgres broke'))
-  const connection = connect({
-    url: settings.redisUrl,
-    durability: settings.redisDurability,
-    log,
-    onUnfit: (error) => stop(error.message),
-  })
+  const redis = { url: settings.redisUrl, durability: settings.redisDurability, log, onUnfit: (error: Error) => stop(error.message) }
+  const connection = connect(redis)
+  const replicas = openReplicas(settings.redisReplicas, redis)
   const engine = createEngine({
     connection,
+    replicas,
     nothingPublished: async () => !(await database.anySale()),
     onBatch: metrics.batch,
   })
@@ -47,6 +45,7 @@ async function main(): Promise<void> {
     // First the app, which answers what is in flight; it needs its stores for that.
     await app.close()
     connection.close()
+    replicas?.connection.close()
     await database.close()
   })
 

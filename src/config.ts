@@ -18,6 +18,7 @@ const Shared = {
     Type.String({ default: 'info', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] }),
   ),
   REDIS_DURABILITY: Type.Unsafe<'checked' | 'trusted'>(Type.String({ default: 'checked', enum: ['checked', 'trusted'] })),
+  REDIS_REPLICAS: Type.Integer({ default: 0, minimum: 0, maximum: 16 }),
   NODE_ENV: Type.String({ default: 'development' }),
 }
 const SharedEnvironment = Type.Object(Shared)
@@ -39,6 +40,8 @@ export interface Settings {
   readonly logLevel: Static<typeof SharedEnvironment>['LOG_LEVEL']
   /** `trusted`: the operator answers for the durability of a Redis that cannot be asked. */
   readonly redisDurability: 'checked' | 'trusted'
+  /** Replicas that must have a payment before it is acknowledged; 0: none is waited for. */
+  readonly redisReplicas: number
   readonly production: boolean
 }
 
@@ -91,6 +94,7 @@ function shared(env: Static<typeof SharedEnvironment>): Settings {
     databaseUrl: url('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
     logLevel: env.LOG_LEVEL,
     redisDurability: env.REDIS_DURABILITY,
+    redisReplicas: env.REDIS_REPLICAS,
     production: env.NODE_ENV === 'production',
   }
 }

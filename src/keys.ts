@@ -51,6 +51,8 @@ export const salesKey = 'fs:sales'
 export const markerKey = 'fs:marker'
 /** Present, with an expiry, while some worker runs. */
 export const workerKey = 'fs:worker'
+/** Written where nothing else is, so that there is something for replicas to acknowledge. */
+export const replicatedKey = 'fs:replicated'
 /** @returns the key that is there while a sale's next audit is not due */
 export const auditKey = (saleId: string): string => `fs:audit:${saleId}`
 /** @returns the key of one charge of the sandbox provider. A provider may choose any id; none makes a hash tag. */

@@ -5,7 +5,7 @@
 import closeWithGrace from 'close-with-grace'
 import { readSettings, SettingsError } from '../src/config.js'
 import { openDatabase } from '../src/database.js'
-import { connect, createEngine, UnfitRedisError } from '../src/engine/engine.js'
+import { connect, createEngine, openReplicas, UnfitRedisError } from '../src/engine/engine.js'
 import type { Shard } from '../src/keys.js'
 import { createLogger } from '../src/log.js'
 import type { PersistJob } from '../src/outbox.js'
@@ -34,14 +34,11 @@ function start(): void {
   const log = createLogger(settings.logLevel)
   const warn = (err: Error) => log.warn({ err }, 'a connection or a job failed, and will be tried again')
 
-  const connection = connect({
-    url: settings.redisUrl,
-    durability: settings.redisDurability,
-    log,
-    onUnfit: (error) => refuse(error),
-  })
+  const redis = { url: settings.redisUrl, durability: settings.redisDurability, log, onUnfit: (error: Error) => refuse(error) }
+  const connection = connect(redis)
+  const replicas = openReplicas(settings.redisReplicas, redis)
   const database = openDatabase(settings.databaseUrl, warn)
-  const engine = createEngine({ connection, nothingPublished: async () => !(await database.anySale()) })
+  const engine = createEngine({ connection, replicas, nothingPublished: async () => !(await database.anySale()) })
   const provider = createSandbox(() => connection.usable(), {
     production: settings.production,
     warn: (message) => log.warn(message),
@@ -97,6 +94,7 @@ function start(): void {
     await queue.close()
     await database.close()
     connection.close()
+    replicas?.connection.close()
   })
 }
 

@@ -37,6 +37,8 @@ export interface Connection {
   readonly redis: Redis
   /** @throws where Redis is away, or has not been found fit yet */
   usable(): Redis
+  /** Whether replicas can be asked what is on their disks (WAITAOF), not only what they have received. */
+  syncsReplicas(): boolean
   /** Resolves once Redis has been found fit for the first time. */
   readonly ready: Promise<void>
   close(): void
@@ -45,11 +47,13 @@ export interface Connection {
 /** Scripts that say their flags, and are refused up front when memory is short, came with Redis 7. */
 const oldestVersion = 7
 
-async function checkVersion(redis: Redis): Promise<void> {
+/** @returns its version, as far as a comma goes: 7.2 */
+async function checkVersion(redis: Redis): Promise<number> {
   const version = /^redis_version:(\S+)/m.exec(await redis.info('server'))?.[1] ?? 'unknown'
   if (!(Number.parseInt(version, 10) >= oldestVersion)) {
     throw new UnfitRedisError(`Redis ${version} is too old: its version must be at least ${oldestVersion}`)
   }
+  return Number.parseFloat(version)
 }
 
 async function checkDurability(redis: Redis): Promise<void> {
@@ -88,6 +92,7 @@ export function connect({ url, durability, log, onUnfit }: ConnectionOptions): C
     retryStrategy: (attempt) => Math.min(attempt * 50, reconnectBoundMs),
   })
   let fit = false
+  let version = 0
   let away = false
   let announce: () => void = () => undefined
   const ready = new Promise<void>((resolve) => {
@@ -97,7 +102,7 @@ export function connect({ url, durability, log, onUnfit }: ConnectionOptions): C
   // Every time: another server may answer now, and a restarted one has forgotten its scripts.
   async function prepare(): Promise<void> {
     try {
-      await checkVersion(redis)
+      version = await checkVersion(redis)
       if (durability === 'checked') await checkDurability(redis)
       await loadScripts(redis)
       fit = true
@@ -130,6 +135,7 @@ export function connect({ url, durability, log, onUnfit }: ConnectionOptions): C
       if (!fit) throw new Error('Redis is away')
       return redis
     },
+    syncsReplicas: () => version >= 7.2,
     close: () => redis.disconnect(),
   }
 }

@@ -8,6 +8,7 @@ import type { ProblemCode, Refusal } from '../problems.js'
 import { type Batcher, createBatcher, type Reply } from './batch.js'
 import { type Catalogue, createCatalogues } from './catalogue.js'
 import type { Connection } from './connection.js'
+import { createReplicas, type ReplicaOptions } from './replicas.js'
 import { runScript, type ScriptName } from './scripts.js'
 
 /** The scripts that take a batch of requests. */
@@ -15,6 +16,8 @@ export type BatchedScript = 'hold' | 'remove' | 'read' | 'checkout' | 'begin' | 
 
 export interface EngineOptions {
   readonly connection: Connection
+  /** Where a payment is acknowledged only once replicas have it. */
+  readonly replicas?: ReplicaOptions | null
   /** Whether Postgres knows of no sale at all: then an empty Redis has lost nothing. */
   readonly nothingPublished: () => Promise<boolean>
   /** Is told the size of every batched call. */
@@ -34,6 +37,8 @@ export interface Core {
   missing(code: Extract<ProblemCode, `${string}_not_found`>): Promise<Refusal>
   /** @throws where Redis has lost its sales: another one must not make it look whole */
   assertWhole(): Promise<void>
+  /** @throws where fewer replicas than are asked for have everything that was written until now */
+  replicated(): Promise<void>
 }
 
 /** How long the answer that Redis has lost its data is believed before Postgres is asked again. */
@@ -42,7 +47,8 @@ const lostForMs = 1_000
 /** The one shard of a sale. */
 export const shardOf = (saleId: string): Shard => ({ saleId, shard: 0 })
 
-export function createCore({ connection, nothingPublished, onBatch }: EngineOptions): Core {
+export function createCore({ connection, replicas: asked, nothingPublished, onBatch }: EngineOptions): Core {
+  const replicas = asked ? createReplicas(asked) : null
   const batchers = new Map<BatchedScript, Map<string, Batcher>>()
   const redis = () => connection.usable()
   const run: Core['run'] = (script, shard, args = []) => runScript(redis(), script, shard, args)
@@ -55,7 +61,7 @@ export function createCore({ connection, nothingPublished, onBatch }: EngineOpti
     if (known === undefined) {
       const all = its
       known = createBatcher({
-        send: (requests) => run(script, shard, requests),
+        send: (requests) => (script === 'settle' && replicas !== null ? replicas.run(script, shard, requests) : run(script, shard, requests)),
         onBatch: (size) => onBatch?.(script, size),
         // A read changes nothing: those that ask the same share one answer. And it gives nothing back itself, so it would
         // count the same lapsed holds for ever.
@@ -103,5 +109,6 @@ export function createCore({ connection, nothingPublished, onBatch }: EngineOpti
       return { refused: code }
     },
     assertWhole,
+    replicated: async () => replicas?.haveAll(),
   }
 }

@@ -16,4 +16,5 @@ export function createEngine(options: EngineOptions): Engine {
 
 export { type BatchedScript } from './core.js'
 export { connect, UnfitRedisError } from './connection.js'
+export { openReplicas } from './replicas.js'
 export { type DueAttempt } from './backstage.js'

@@ -65,7 +65,11 @@ export function createPayments(core: Core): Payments {
       const decoded = decodeOrder(reply.words, id, reply.epoch, catalogue)
       if (isRefusal(decoded)) return decoded
       const { word, order } = decoded
-      if (word === 'PAID') return { begun: false, order }
+      if (word === 'PAID') {
+        // Whoever paid may have been told that the outcome is not known, since replicas were late.
+        await core.replicated()
+        return { begun: false, order }
+      }
       return { begun: true, order, attempt: { paymentId, orderId, ...order.total } }
     },
 
