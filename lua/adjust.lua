@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Changes an item's allocation while the sale runs. A restock is in Postgres already; a shrink leaves `available` here
--- first and goes to Postgres through the outbox. Done twice under one adjustment id, it changes nothing; and what was
+-- first and goes to Postgres through the outbox; either is an entry there, in its place among what was sold. Done twice under one adjustment id, it changes nothing; and what was
 -- refused once under an id stays refused, since whoever heard so has withdrawn it.
 --
 -- ARGV: adjustment, sku, delta (-?digits), saleId
@@ -38,10 +38,8 @@ else
   it.available = it.available + delta
   it.changed = true
   remember('a:' .. adjustment, '1', now + ADJUSTMENT_RETENTION_MS)
-  if delta < 0 then
-    appendOutbox({ 'kind', 'shrunk', 'adjustment', adjustment, 'sku', sku, 'delta', format('%d', delta),
-      'counters', countersWord({ it }) })
-  end
+  appendOutbox({ 'kind', 'adjusted', 'adjustment', adjustment, 'sku', sku, 'delta', format('%d', delta),
+    'counters', countersWord({ it }) })
 end
 commit()
 return reply

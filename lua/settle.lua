@@ -17,9 +17,13 @@ local function record(o)
 end
 
 local function refundPayment(o, payment, amount, money, reason, orderId, whole_)
+  local its = {}
+  if whole_ then
+    for it in orderLines(o) do its[#its + 1] = it end
+  end
   appendOutbox({ 'kind', 'refund', 'order', whole_ and record(o) or '', 'local', o and o.id or '', 'epoch', policy[1],
     'orderId', orderId, 'payment', payment, 'amount', format('%d', amount), 'currency', money, 'reason', reason,
-    'counters', '' })
+    'counters', countersWord(its) })
 end
 
 local function refundOrder(o, payment, amount, money, reason, orderId)

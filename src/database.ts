@@ -4,7 +4,8 @@
  */
 import type { PutItem } from './contract.js'
 import { saleSnapshot } from './database/audit.js'
-import { adjust, adjustmentsNotInRedis, deleteAdjustment, markAdjustmentInRedis, type RequestedAdjustment } from './database/adjustments.js'
+import { certifySale, exportCertificate, type ItemResult } from './database/certificates.js'
+import { adjust, adjustmentsNotInRedis, deleteAdjustment, keepAdjustmentInStore, markAdjustmentInRedis, type RequestedAdjustment } from './database/adjustments.js'
 import { countDeadOrders, type DeadOrder, deadOrders, retryDeadOrder } from './database/dead.js'
 import { findItem, putItem } from './database/items.js'
 import { knownPayment, order } from './database/orders.js'
@@ -42,12 +43,16 @@ export function openDatabase(databaseUrl: string, onError: (error: Error) => voi
 
     adjust: (request: RequestedAdjustment) => reaching(adjust(pool, request)),
     markAdjustmentInRedis: (adjustmentId: string) => reaching(markAdjustmentInRedis(pool, adjustmentId)),
+    keepAdjustmentInStore: (adjustmentId: string) => reaching(keepAdjustmentInStore(pool, adjustmentId)),
     deleteAdjustment: (adjustmentId: string) => reaching(deleteAdjustment(pool, adjustmentId)),
     adjustmentsNotInRedis: () => reaching(adjustmentsNotInRedis(pool)),
 
     persist: (entries: readonly OutboxEntry[]) => reaching(persist(pool, entries)),
     order: (orderId: string) => reaching(order(pool, orderId)),
     knownPayment: (paymentId: string) => reaching(knownPayment(pool, paymentId)),
+
+    certifySale: (saleId: string, results: readonly ItemResult[]) => reaching(certifySale(pool, saleId, results)),
+    exportCertificate: (saleId: string, write: (line: string) => void) => reaching(exportCertificate(pool, saleId, write)),
 
     deadOrders: () => reaching(deadOrders(pool)),
     countDeadOrders: () => reaching(countDeadOrders(pool)),

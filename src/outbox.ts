@@ -45,9 +45,9 @@ export const OutboxEntry = Type.Union([
   Type.Object({
     ...entryBase, kind: Type.Literal('refund'), order: Type.Union([FinalOrder, Type.Null()]), payment: ProviderPayment, reason: RefundReason,
   }),
-  /** Units left a running sale (`delta` < 0): Postgres follows. */
+  /** Units left a running sale (`delta` < 0), and Postgres follows; or came to it, which Postgres knew first. */
   Type.Object({
-    ...entryBase, kind: Type.Literal('shrunk'), adjustmentId: Type.String(), saleId: ClientId, sku: ClientId, delta: Type.Integer({ maximum: -1 }),
+    ...entryBase, kind: Type.Literal('adjusted'), adjustmentId: Type.String(), saleId: ClientId, sku: ClientId, delta: Type.Integer(),
   }),
   /** What no version of the scripts writes; whole, so that a person can put it right. `fields` is names and values in turn. */
   Type.Object({
@@ -63,6 +63,10 @@ export const OutboxEntry = Type.Union([
 export type OutboxEntry = Static<typeof OutboxEntry>
 
 const StreamId = Type.String({ pattern: '^[0-9]{1,20}-[0-9]{1,20}$' })
+/** The payload of a certify job: a sale that is closed. */
+export const CertifyJob = Type.Object({ certify: ClientId })
+export type CertifyJob = Static<typeof CertifyJob>
+
 /** The payload of a persist job: a range of one outbox, both ends included, at most some hundred entries. */
 export const PersistJob = Type.Object({
   saleId: Type.Union([ClientId, Type.Literal('')]),

@@ -1,11 +1,11 @@
 /**
- * The queue that carries paid orders to the persist workers. It only carries: a job names a range of an outbox, and
- * whatever becomes of the job, the outbox keeps its entries until Postgres has them.
+ * The queue that carries work to the workers. It only carries: a persist job names a range of an outbox, and whatever becomes of
+ * the job, the outbox keeps its entries until Postgres has them; a certify job names a sale that is closed.
  */
 import { Value } from '@sinclair/typebox/value'
 import { Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
-import { PersistJob } from './outbox.js'
+import { CertifyJob, PersistJob } from './outbox.js'
 
 const queueName = 'persist'
 /** One slot of a Redis Cluster for all of the queue's keys. */
@@ -24,18 +24,20 @@ const concurrency = 2
 /** BullMQ waits for a Redis that is away; a job that is added twice has one id. */
 const openConnection = (redisUrl: string) => new Redis(redisUrl, { maxRetriesPerRequest: null })
 
-export interface PersistQueue {
+export interface WorkQueue {
   /** Adds a job; one with the same id is added once. `turn` tells the ids of ranges handed out again. */
   add(job: PersistJob, turn?: number): Promise<void>
-  /** @returns the jobs that wait or are being worked on */
+  /** Has a closed sale certified. */
+  addCertificate(saleId: string): Promise<void>
+  /** @returns the persist jobs that wait or are being worked on */
   carried(): Promise<PersistJob[]>
   close(): Promise<void>
 }
 
-export function openPersistQueue(redisUrl: string, onError: (error: Error) => void): PersistQueue {
+export function openWorkQueue(redisUrl: string, onError: (error: Error) => void): WorkQueue {
   const connection = openConnection(redisUrl)
   connection.on('error', onError)
-  const queue = new Queue<PersistJob>(queueName, {
+  const queue = new Queue<PersistJob | CertifyJob>(queueName, {
     connection,
     prefix,
     defaultJobOptions: {
@@ -51,6 +53,9 @@ export function openPersistQueue(redisUrl: string, onError: (error: Error) => vo
       // Not one that looks like a number, and no colon: BullMQ refuses both.
       await queue.add('persist', job, { jobId: `${job.saleId}.${job.shard}.${job.first}.${turn}` })
     },
+    async addCertificate(saleId) {
+      await queue.add('certify', { certify: saleId }, { jobId: `certify.${saleId}` })
+    },
     async carried() {
       const jobs = await queue.getJobs(['waiting', 'active', 'delayed', 'prioritized'])
       // A job can end between being listed and being read.
@@ -63,22 +68,29 @@ export function openPersistQueue(redisUrl: string, onError: (error: Error) => vo
   }
 }
 
-export interface PersistWorker {
+export interface JobWorker {
   /** Finishes what is being worked on, and takes nothing more. */
   close(): Promise<void>
 }
 
-/** Works on jobs until closed; `persist` throws for a job that must be tried again. */
-export function startPersistWorker(
+/** What becomes of each kind of job. Either throws for one that must be tried again. */
+export interface JobHandlers {
+  persist(job: PersistJob): Promise<void>
+  certify(saleId: string): Promise<void>
+}
+
+/** Works on jobs until closed. */
+export function startJobWorker(
   redisUrl: string,
-  persist: (job: PersistJob) => Promise<void>,
+  { persist, certify }: JobHandlers,
   onError: (error: Error) => void,
-): PersistWorker {
+): JobWorker {
   const connection = openConnection(redisUrl)
   connection.on('error', onError)
-  const worker = new Worker<PersistJob>(queueName, async (job) => {
-    if (!Value.Check(PersistJob, job.data)) throw new TypeError('a persist job names no range of an outbox')
-    await persist(job.data)
+  const worker = new Worker<unknown>(queueName, async ({ data }) => {
+    if (Value.Check(CertifyJob, data)) await certify(data.certify)
+    else if (Value.Check(PersistJob, data)) await persist(data)
+    else throw new TypeError('a job names neither a range of an outbox nor a sale')
   }, { connection, prefix, concurrency, lockDuration: lockMs, stalledInterval: lockMs / 2 })
   worker.on('error', onError)
   worker.on('failed', (_job, error) => onError(error))

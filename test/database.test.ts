@@ -180,7 +180,7 @@ promise('a shrink of a running sale counts once the units have left it, and once
   await database.markAdjustmentInRedis(stored.adjustment.adjustmentId)
   await database.deleteAdjustment(stored.adjustment.adjustmentId)
   const { adjustmentId } = stored.adjustment
-  const entry: OutboxEntry = { kind: 'shrunk', outboxId: nextOutboxId(), counters: [], adjustmentId, saleId, sku, delta: -4 }
+  const entry: OutboxEntry = { kind: 'adjusted', outboxId: nextOutboxId(), counters: [], adjustmentId, saleId, sku, delta: -4 }
   t.same(await Promise.all([database.persist([entry]), database.persist([entry, paid(saleId, { [sku]: 1 })])]),
     [['persisted'], ['persisted', 'persisted']])
   t.equal(await quantityOf(sku), 5)

@@ -6,7 +6,7 @@ import type { Engine } from '../src/engine/engine.js'
 import type { Shard } from '../src/keys.js'
 import type { Logger } from '../src/log.js'
 import type { PersistJob } from '../src/outbox.js'
-import type { PersistQueue } from '../src/queue.js'
+import type { WorkQueue } from '../src/queue.js'
 
 /** Most entries of one job. */
 export const jobBound = 500
@@ -19,7 +19,7 @@ export const staleMs = 15_000
 type PersistNow = (job: PersistJob) => Promise<void>
 
 /** Hands out everything new of one outbox. @returns the number of entries */
-export async function relay(engine: Engine, queue: PersistQueue, shard: Shard, persistNow: PersistNow): Promise<number> {
+export async function relay(engine: Engine, queue: WorkQueue, shard: Shard, persistNow: PersistNow): Promise<number> {
   let handedOut = 0
   for (;;) {
     const range = await engine.claim(shard, jobBound, outstandingBound)
@@ -50,7 +50,7 @@ function carries(job: PersistJob, shard: Shard, id: string): boolean {
  * Hands out again what was handed out long ago and has no job: its relay died before it added one, or the queue gave
  * the job up or forgot it.
  */
-export async function redeliver(engine: Engine, queue: PersistQueue, log: Logger, shard: Shard, persistNow: PersistNow): Promise<number> {
+export async function redeliver(engine: Engine, queue: WorkQueue, log: Logger, shard: Shard, persistNow: PersistNow): Promise<number> {
   const stale = await engine.stale(shard, staleMs, outstandingBound)
   if (stale.length === 0) return 0
   if (await engine.full()) {

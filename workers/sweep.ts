@@ -37,14 +37,15 @@ export function createRounds(engine: Engine, closed: ClosedSales): () => Promise
   }
 }
 
-/** Sweeps one shard until nothing is due, and closes its sale when that is over. */
-export async function sweep(engine: Engine, database: Database, closed: ClosedSales, shard: Shard): Promise<void> {
+/** Sweeps one shard until nothing is due, and closes its sale when that is over. `onClosed` is told of it, more than once maybe. */
+export async function sweep(engine: Engine, database: Database, closed: ClosedSales, shard: Shard, onClosed: (saleId: string) => Promise<void>): Promise<void> {
   for (let call = 0; call < sweepBound; call += 1) {
     if (!(await engine.sweep(shard))) break
   }
   if (shard.saleId === strayShard.saleId || closed.has(shard.saleId) || !(await engine.close(shard))) return
   // Redis first: what a closed sale did not sell is free for others only once it cannot sell any more.
   await database.markClosed(shard.saleId)
+  await onClosed(shard.saleId)
   closed.add(shard.saleId)
 }
 
@@ -62,6 +63,6 @@ export async function resume(engine: Engine, database: Database, log: Logger): P
       log.error({ saleId, sku, delta, refused: refusal.refused }, 'a restock that Postgres has cannot reach its sale')
       continue
     }
-    await database.markAdjustmentInRedis(adjustmentId)
+    await (refusal === null ? database.markAdjustmentInRedis(adjustmentId) : database.keepAdjustmentInStore(adjustmentId))
   }
 }

@@ -10,9 +10,10 @@ import type { Shard } from '../src/keys.js'
 import { createLogger } from '../src/log.js'
 import type { PersistJob } from '../src/outbox.js'
 import { createSandbox } from '../src/payments/sandbox.js'
-import { openPersistQueue, type PersistWorker, startPersistWorker } from '../src/queue.js'
+import { openWorkQueue, type JobWorker, startJobWorker } from '../src/queue.js'
 import { askAboutAttempts } from './attempts.js'
 import { auditEveryMs, auditSale } from './audit.js'
+import { certifyClosed } from './certify.js'
 import { type Loop, startLoop } from './loop.js'
 import { persist } from './persist.js'
 import { redeliver, relay } from './relay.js'
@@ -43,11 +44,11 @@ function start(): void {
     production: settings.production,
     warn: (message) => log.warn(message),
   })
-  const queue = openPersistQueue(settings.redisUrl, warn)
+  const queue = openWorkQueue(settings.redisUrl, warn)
   const closed: ClosedSales = new Set()
 
   const loops: Loop[] = []
-  let persisting: PersistWorker | undefined
+  let persisting: JobWorker | undefined
 
   /** A loop through the shards of all sales; one that fails does not keep the others waiting. */
   function throughSales(name: string, waitMs: number, turn: (shard: Shard) => Promise<number | void>, soonMs = waitMs): void {
@@ -69,7 +70,7 @@ function start(): void {
     // Waits for a Redis that is away; Postgres is waited for job by job.
     await connection.ready
     const persistNow = (job: PersistJob) => persist({ engine, database, provider, log }, job)
-    persisting = startPersistWorker(settings.redisUrl, persistNow, warn)
+    persisting = startJobWorker(settings.redisUrl, { persist: persistNow, certify: (saleId) => certifyClosed(engine, database, saleId) }, warn)
     loops.push(startLoop('heartbeat', log, async () => {
       await engine.heartbeat()
       return heartbeatMs
@@ -80,7 +81,7 @@ function start(): void {
     }))
     throughSales('relay', relayIdleMs, (shard) => relay(engine, queue, shard, persistNow), busyMs)
     throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, queue, log, shard, persistNow))
-    throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard))
+    throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard, queue.addCertificate))
     throughSales('attempts', askMs, async (shard) => (await askAboutAttempts(engine, provider, log, shard)).count, busyMs)
     throughSales('audit', auditEveryMs, (shard) => auditSale(engine, database, log, shard))
     log.info('the worker is at work')

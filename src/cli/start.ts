@@ -80,7 +80,7 @@ async function start(): Promise<void> {
   const address = addressOf(settings.host, port)
   await ready(address, signal)
   const sale = await makeDemoSale({ address, adminToken: secrets.ADMIN_TOKEN, signal })
-  say(greeting(address, sale, env['ADMIN_TOKEN'] ? 'the one given in ADMIN_TOKEN' : secrets.ADMIN_TOKEN))
+  say(greeting(address, sale, env['ADMIN_TOKEN'] ? 'the one given in ADMIN_TOKEN' : secrets.ADMIN_TOKEN, env['REDIS_URL'] && env['DATABASE_URL'] ? null : servers))
 }
 
 async function begin(name: string, script: string, environment: NodeJS.ProcessEnv, { remember }: Servers): Promise<OwnProcess> {
@@ -141,14 +141,15 @@ async function aborted(signal: AbortSignal): Promise<never> {
   throw signal.reason
 }
 
-function greeting(address: string, sale: string, adminToken: string): string {
+function greeting(address: string, sale: string, adminToken: string, own: Servers | null): string {
   const json = `-H 'content-type: application/json'`
   return `
 ${sale}
 
   shop    ${address}/v1/sales/${demoSaleId}
   docs    ${address}/docs
-  admin   Authorization: Bearer ${adminToken}
+  admin   Authorization: Bearer ${adminToken}${own === null ? '' : `
+  stores  export REDIS_URL=${own.redisUrl} DATABASE_URL=${own.databaseUrl}`}
 
 Try, in another terminal: see the sale, put one item into a cart, look at its stock again.
 

@@ -62,6 +62,17 @@ export async function markAdjustmentInRedis(pool: Pool, adjustmentId: string): P
   await pool.query('update adjustments set in_redis = true where adjustment_id = $1 and not in_redis', [adjustmentId])
 }
 
+/** Notes that the running sale does not take a restock any more, since it has closed: the units are the store's. */
+export function keepAdjustmentInStore(pool: Pool, adjustmentId: string): Promise<void> {
+  return inTransaction(pool, async (connection) => {
+    const { rows } = await connection.query<Adjustment>(
+      `update adjustments set in_redis = true where adjustment_id = $1 and not in_redis returning ${columns}`,
+      [adjustmentId],
+    )
+    for (const adjustment of rows) await growAllocation(connection, { ...adjustment, delta: -adjustment.delta })
+  })
+}
+
 /** Forgets a shrink that the running sale refused, and its key: only a success is recorded. */
 export async function deleteAdjustment(pool: Pool, adjustmentId: string): Promise<void> {
   await pool.query(`delete from adjustments where adjustment_id = $1 and state = 'requested' and not in_redis`, [adjustmentId])

@@ -61,13 +61,13 @@ async function insertDeadOrder(pool: Pool, entry: OutboxEntry, sqlstate: string 
 
 /** @returns the sale whose outbox an entry is from; the empty one for money that no sale knows */
 function saleOf(entry: OutboxEntry): string {
-  if (entry.kind === 'shrunk' || entry.kind === 'unreadable') return entry.saleId
+  if (entry.kind === 'adjusted' || entry.kind === 'unreadable') return entry.saleId
   return entry.order?.saleId ?? parseId('o', entry.payment.orderId)?.saleId ?? ''
 }
 
 /** @returns the payment of an entry, where it looks like one: the entry may be here because it does not */
 function paymentOf(entry: OutboxEntry): string | null {
-  if (entry.kind === 'shrunk') return null
+  if (entry.kind === 'adjusted') return null
   const paymentId = entry.kind === 'unreadable' ? entry.paymentId : entry.payment.paymentId
   return paymentId !== null && /^[\x21-\x7e]{1,200}$/.test(paymentId) ? paymentId : null
 }

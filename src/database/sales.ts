@@ -118,10 +118,10 @@ async function insertSale(connection: Connection, plan: PlannedSale, currency: s
 
 async function insertSaleItems(connection: Connection, plan: PlannedSale, amounts: number[], currency: string): Promise<void> {
   await connection.query(
-    `insert into sale_items (sale_id, sku, position, name, description, price_amount, list_price_amount, allocation, max_per_cart)
+    `insert into sale_items (sale_id, sku, position, name, description, price_amount, list_price_amount, allocation, loaded, max_per_cart)
      select $1, sku, position, name, description, amount,
             case when items.currency = $6 and items.price_amount > amount then items.price_amount end,
-            allocation, max_per_cart
+            allocation, allocation, max_per_cart
        from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
             with ordinality as planned (sku, amount, allocation, max_per_cart, position)
        join items using (sku)`,

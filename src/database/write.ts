@@ -6,11 +6,12 @@
  * wait for each other and never in a circle. Hot rows come last: they are locked for the least time.
  */
 import type { FinalOrder, OutboxEntry } from '../outbox.js'
+import { ledgerRow } from '../ledger.js'
 import type { Connection } from './pool.js'
 
 type Paid = Extract<OutboxEntry, { kind: 'paid' }>
 type Refund = Extract<OutboxEntry, { kind: 'refund' }>
-type Shrunk = Extract<OutboxEntry, { kind: 'shrunk' }>
+type Adjusted = Extract<OutboxEntry, { kind: 'adjusted' }>
 type Ordered = Paid | (Refund & { readonly order: FinalOrder })
 
 interface Line {
@@ -48,7 +49,8 @@ export async function writeEntries(connection: Connection, entries: readonly Out
   await insertRefunds(connection, entries.filter((entry) => entry.kind === 'refund'))
   await insertLines(connection, entries.filter(isOrdered).filter(({ order }) => fresh.has(order.orderId)).flatMap(linesOf))
 
-  const shrinks = await applyShrinks(connection, entries.filter((entry) => entry.kind === 'shrunk'))
+  const shrinks = await applyShrinks(connection, entries.filter((entry) => entry.kind === 'adjusted').filter(({ delta }) => delta < 0))
+  await insertLedger(connection, entries)
   const sales = paid.flatMap(linesOf).map(({ orderId, saleId, sku, quantity }): Movement => (
     { sku, saleId, orderId, adjustmentId: null, delta: -quantity, reason: 'sold' }))
   if (sales.length + shrinks.length === 0) return
@@ -176,7 +178,7 @@ async function insertLines(connection: Connection, lines: readonly Line[]): Prom
  * tells what has happened, so it is stored even where no request is left.
  * @returns the movements of those that were not applied before
  */
-async function applyShrinks(connection: Connection, entries: readonly Shrunk[]): Promise<Movement[]> {
+async function applyShrinks(connection: Connection, entries: readonly Adjusted[]): Promise<Movement[]> {
   if (entries.length === 0) return []
   const { rows } = await connection.query<Movement>({
     name: 'apply-shrinks',
@@ -196,6 +198,21 @@ async function applyShrinks(connection: Connection, entries: readonly Shrunk[]):
     ],
   })
   return rows
+}
+
+/** What each entry did to its sale, in the words of a certificate. Money that no sale knows is in none. */
+async function insertLedger(connection: Connection, entries: readonly OutboxEntry[]): Promise<void> {
+  const rows = entries.flatMap((entry) => ledgerRow(entry) ?? [])
+  if (rows.length === 0) return
+  await connection.query({
+    name: 'insert-ledger',
+    text: `
+      insert into sale_ledger (sale_id, outbox_id, line)
+      select sale_id, outbox_id, line from unnest($1::text[], $2::text[], $3::text[]) as entry (sale_id, outbox_id, line)
+       where exists (select from sales where sales.sale_id = entry.sale_id)
+          on conflict do nothing`,
+    values: [rows.map(({ saleId }) => saleId), rows.map(({ outboxId }) => outboxId), rows.map(({ line }) => line)],
+  })
 }
 
 async function insertMovements(connection: Connection, movements: readonly Movement[]): Promise<void> {

@@ -130,7 +130,7 @@ export function createBackstage(core: Core): Backstage {
       if (entries.length === 0) return
       const words = entries.flatMap((entry) => {
         if (fate === 'dead') return [entry.outboxId, 'dead', '-']
-        if (fate === 'dropped' || entry.kind === 'shrunk' || entry.kind === 'unreadable') return [entry.outboxId, 'other', '-']
+        if (fate === 'dropped' || entry.kind === 'adjusted' || entry.kind === 'unreadable') return [entry.outboxId, 'other', '-']
         return [entry.outboxId, entry.kind, entry.order === null ? '-' : entry.order.orderId.slice(-22)]
       })
       await core.run('acknowledge', shard, [group, ...words])

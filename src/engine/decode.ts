@@ -317,7 +317,7 @@ function readEntry(shard: Shard, outboxId: string, fields: ReadonlyMap<string, s
 
   const kind = field('kind')
   const base = { outboxId, counters: counters(field('counters')) }
-  if (kind === 'shrunk') {
+  if (kind === 'adjusted') {
     return { ...base, kind, adjustmentId: field('adjustment'), saleId: shard.saleId, sku: field('sku'), delta: Number(field('delta')) }
   }
   const payment = {

@@ -84,7 +84,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { e
         if (delta < 0) await database.deleteAdjustment(adjustmentId)
         return refuse(reply, refusal)
       }
-      await noted('an adjustment', database.markAdjustmentInRedis(adjustmentId))
+      await noted('an adjustment', refusal === null ? database.markAdjustmentInRedis(adjustmentId) : database.keepAdjustmentInStore(adjustmentId))
     }
     reply.statusCode = 201
     return adjustment

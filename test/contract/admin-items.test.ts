@@ -160,6 +160,8 @@ void tap.test('a restock of a sale that has closed meanwhile is the store’s', 
   t.equal(await shop.engine.close({ saleId, shard: 0 }), true)
   t.equal((await adjust(sku, { delta: 3, reason: 'found', saleId })).status, 201, 'it is in the ledger, so it is done')
   t.equal((await shop.stored(sku)).quantity, 13)
+  await shop.sweep(saleId)
+  t.match(await runOn(shop.databaseUrl, 'select allocation::int, given_back::int from sale_results where sale_id = $1', [saleId]), [{ allocation: 5, given_back: 5 }])
 })
 
 void tap.test('another request under a used key is refused for what is wrong with it first', async (t) => {

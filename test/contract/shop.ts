@@ -17,6 +17,7 @@ import type { PaymentProvider } from '../../src/payments/provider.js'
 import { createSandbox } from '../../src/payments/sandbox.js'
 import { signBody } from '../../src/payments/webhook.js'
 import { askAboutAttempts } from '../../workers/attempts.js'
+import { certifyClosed } from '../../workers/certify.js'
 import { persist } from '../../workers/persist.js'
 import { jobBound, outstandingBound } from '../../workers/relay.js'
 import { sweep } from '../../workers/sweep.js'
@@ -223,7 +224,7 @@ export async function openShop(t: Test) {
         drained += range.count
       }
     },
-    sweep: (saleId: string) => sweep(engine, database, new Set(), shardOf(saleId)),
+    sweep: (saleId: string) => sweep(engine, database, new Set(), shardOf(saleId), (closed) => certifyClosed(engine, database, closed)),
     async askProvider(saleId: string): Promise<number> {
       const { count, answered } = await askAboutAttempts(engine, provider, log, shardOf(saleId))
       await answered
