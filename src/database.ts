@@ -11,7 +11,8 @@ import { findItem, putItem } from './database/items.js'
 import { knownPayment, order } from './database/orders.js'
 import { persist } from './database/persist.js'
 import { openPool, reaching } from './database/pool.js'
-import { anySale, createSale, markClosed, markPublished, setSaleEnd, unclosedSales, unpublishedSales } from './database/sales.js'
+import { recoverableSale, runningSales } from './database/recovery.js'
+import { anySale, createSale, markClosed, markPublished, setSaleEnd, setSalePaused, unclosedSales, unpublishedSales } from './database/sales.js'
 import type { OutboxEntry } from './outbox.js'
 import type { PlannedSale } from './sale.js'
 
@@ -37,8 +38,11 @@ export function openDatabase(databaseUrl: string, onError: (error: Error) => voi
     unpublishedSales: () => reaching(unpublishedSales(pool)),
     markPublished: (saleId: string, startsAtMs: number) => reaching(markPublished(pool, saleId, startsAtMs)),
     setSaleEnd: (saleId: string, endsAtMs: number) => reaching(setSaleEnd(pool, saleId, endsAtMs)),
+    setSalePaused: (saleId: string, paused: boolean) => reaching(setSalePaused(pool, saleId, paused)),
     markClosed: (saleId: string) => reaching(markClosed(pool, saleId)),
     unclosedSales: () => reaching(unclosedSales(pool)),
+    recoverableSale: (saleId: string) => reaching(recoverableSale(pool, saleId)),
+    runningSales: () => reaching(runningSales(pool)),
     anySale: () => reaching(anySale(pool)),
 
     adjust: (request: RequestedAdjustment) => reaching(adjust(pool, request)),

@@ -55,7 +55,10 @@ export const workerKey = 'fs:worker'
 export const replicatedKey = 'fs:replicated'
 /** @returns the key that is there while a sale's next audit is not due */
 export const auditKey = (saleId: string): string => `fs:audit:${saleId}`
+const sandboxPrefix = 'fs:sandbox:'
 /** @returns the key of one charge of the sandbox provider. A provider may choose any id; none makes a hash tag. */
-export const sandboxKey = (paymentId: string): string => `fs:sandbox:${encodeURIComponent(paymentId)}`
+export const sandboxKey = (paymentId: string): string => `${sandboxPrefix}${encodeURIComponent(paymentId)}`
+/** @returns the payment whose charge a key is of */
+export const paymentOf = (key: string): string => decodeURIComponent(key.slice(sandboxPrefix.length))
 /** @returns the key that says which order a payment that did not start here counts for */
 export const paymentKey = (paymentId: string): string => `fs:payment:${encodeURIComponent(paymentId)}`

@@ -21,6 +21,8 @@ export interface StoredAdjustment {
 
 /** How long a client's key is kept. */
 const keyHours = 24
+/** How long a running sale remembers an adjustment. */
+const rememberedDays = 7
 /** How long a restock may be on its way to Redis before a worker takes over. */
 const resumeSeconds = 5
 
@@ -71,6 +73,34 @@ export function keepAdjustmentInStore(pool: Pool, adjustmentId: string): Promise
     )
     for (const adjustment of rows) await growAllocation(connection, { ...adjustment, delta: -adjustment.delta })
   })
+}
+
+/**
+ * Applies the shrinks that a sale had acknowledged and whose entries went with its disk, as far as their units are there.
+ * The items are locked.
+ */
+export async function applyAcknowledgedShrinks(connection: Connection, saleId: string): Promise<void> {
+  const { rows } = await connection.query<Adjustment>(
+    `select ${columns} from adjustments where sale_id = $1 and state = 'requested' and in_redis order by sku, adjustment_id`,
+    [saleId],
+  )
+  await lockItems(connection, [...new Set(rows.map(({ sku }) => sku))])
+  for (const adjustment of rows) {
+    await connection.query(`update adjustments set state = 'applied' where adjustment_id = $1`, [adjustment.adjustmentId])
+    await insertMovement(connection, adjustment)
+    await changeQuantity(connection, adjustment)
+    await growAllocation(connection, adjustment)
+  }
+}
+
+/** @returns the ids of what a sale's allocations count already; a Redis that is told of them counts none of them again */
+export async function rememberedAdjustments(connection: Connection, saleId: string): Promise<string[]> {
+  const { rows } = await connection.query<{ id: string }>(
+    `update adjustments set in_redis = true
+      where sale_id = $1 and state = 'applied' and created_at > now() - make_interval(days => $2) returning adjustment_id as id`,
+    [saleId, rememberedDays],
+  )
+  return rows.map(({ id }) => id)
 }
 
 /** Forgets a shrink that the running sale refused, and its key: only a success is recorded. */

@@ -77,6 +77,11 @@ export async function setSaleEnd(pool: Pool, saleId: string, endsAtMs: number): 
   await pool.query('update sales set ends_at = to_timestamp($2 / 1000.0) where sale_id = $1', [saleId, endsAtMs])
 }
 
+/** Notes whether the sale is paused. */
+export async function setSalePaused(pool: Pool, saleId: string, paused: boolean): Promise<void> {
+  await pool.query('update sales set paused = $2 where sale_id = $1', [saleId, paused])
+}
+
 /** Notes that nothing of the sale is left to sell or persist: what it did not sell is the store's again. */
 export async function markClosed(pool: Pool, saleId: string): Promise<void> {
   await pool.query('update sales set closed_at = now() where sale_id = $1 and closed_at is null', [saleId])
@@ -147,7 +152,7 @@ interface SaleRow {
 }
 
 /** @returns the stored sales with these ids, oldest first */
-async function definitions(connection: Connection, saleIds: readonly string[]): Promise<SaleDefinition[]> {
+export async function definitions(connection: Connection, saleIds: readonly string[]): Promise<SaleDefinition[]> {
   const { rows } = await connection.query<SaleRow>(
     `select sale_id, name, currency, starts_at, ends_at, hold_at, hold_seconds, max_hold_seconds, payment_seconds,
             pending_seconds, low_stock_at

@@ -3,7 +3,7 @@
  * takes effect here first.
  */
 import type { Refusal } from '../problems.js'
-import { salesKey } from '../keys.js'
+import { markerKey, salesKey, shardKey } from '../keys.js'
 import type { SaleDefinition } from '../sale.js'
 import { encodeCatalogue } from './catalogue.js'
 import { type Core, shardOf } from './core.js'
@@ -20,9 +20,32 @@ export interface SaleState {
   readonly wrong: readonly { readonly sku: string | null; readonly detail: string }[]
 }
 
+/** What Postgres knows of a sale that Redis has lost. */
+export interface LostSale {
+  /** Later than any that the sale had: every id of before is void. */
+  readonly epoch: number
+  readonly paused: boolean
+  /** The last outbox entry that Postgres has; 0-0 for none. */
+  readonly lastEntry: string
+  /** Entries that are set apart. */
+  readonly dead: number
+  /** Adjustments that the allocations count already. */
+  readonly adjustmentIds: readonly string[]
+  /** Units sold by sku. */
+  readonly sold: ReadonlyMap<string, number>
+}
+
+const newSale: LostSale = { epoch: 1, paused: false, lastEntry: '0-0', dead: 0, adjustmentIds: [], sold: new Map() }
+
 export interface Operator {
   /** Publishes a sale; done twice, it changes nothing. @returns when the sale starts */
   publish(definition: SaleDefinition): Promise<{ readonly startsAtMs: number }>
+  /** Publishes a sale that Redis has lost. @returns false where it is there, and lives */
+  recover(definition: SaleDefinition, lost: LostSale): Promise<boolean>
+  /** @returns whether Redis has the sale */
+  lives(saleId: string): Promise<boolean>
+  /** Puts down that this Redis has every sale that runs. */
+  markWhole(): Promise<void>
   /** @returns when the sale ends, null where nobody has said */
   control(saleId: string, action: 'pause' | 'resume' | 'end'): Promise<{ readonly endsAtMs: number | null } | Refusal>
   /** Changes an item's allocation by `delta` units, once for each adjustment id. */
@@ -60,23 +83,19 @@ export function createOperator(core: Core): Operator {
 
     async publish(definition) {
       await core.assertWhole()
-      const { saleId, startsAtMs, endsAtMs, currency, holdAt } = definition
-      const reply = await core.run('publish', shardOf(saleId), [
-        startsAtMs ?? '-',
-        endsAtMs ?? '-',
-        holdAt,
-        definition.holdSeconds * 1_000,
-        definition.maxHoldSeconds * 1_000,
-        definition.paymentSeconds * 1_000,
-        definition.pendingSeconds * 1_000,
-        currency,
-        encodeCatalogue(definition),
-        ...definition.items.flatMap(({ sku, allocation, unitAmount, maxPerCart }) => [sku, allocation, unitAmount, maxPerCart ?? 0]),
-      ])
-      const match = typeof reply === 'string' ? /^(?:OK|EXISTS) (\d+)$/.exec(reply) : null
-      if (match === null) throw new TypeError(`publishing was answered out of its form: ${String(reply)}`)
-      await core.redis().sadd(salesKey, saleId)
-      return { startsAtMs: Number(match[1]) }
+      return { startsAtMs: (await publish(definition)).startsAtMs }
+    },
+
+    async lives(saleId) {
+      return (await core.redis().hexists(shardKey(shardOf(saleId), 'policy'), 'epoch')) === 1
+    },
+
+    async markWhole() {
+      await core.redis().set(markerKey, '1')
+    },
+
+    async recover(definition, lost) {
+      return (await publish(definition, lost)).made
     },
 
     async control(saleId, action) {
@@ -95,5 +114,29 @@ export function createOperator(core: Core): Operator {
       }
       throw new Error('too many lapsed holds lie before this adjustment')
     },
+  }
+
+  /** @returns when the sale starts, and whether it was not there before */
+  async function publish(definition: SaleDefinition, lost: LostSale = newSale): Promise<{ startsAtMs: number; made: boolean }> {
+    const { saleId, startsAtMs, endsAtMs, currency, holdAt } = definition
+    const { epoch, paused, lastEntry, dead, adjustmentIds, sold } = lost
+    const reply = await core.run('publish', shardOf(saleId), [
+      startsAtMs ?? '-',
+      endsAtMs ?? '-',
+      holdAt,
+      definition.holdSeconds * 1_000,
+      definition.maxHoldSeconds * 1_000,
+      definition.paymentSeconds * 1_000,
+      definition.pendingSeconds * 1_000,
+      currency,
+      encodeCatalogue(definition),
+      [epoch, paused ? 1 : 0, lastEntry, dead, ...adjustmentIds].join(' '),
+      ...definition.items.flatMap(({ sku, allocation, unitAmount, maxPerCart }) => [sku, allocation, sold.get(sku) ?? 0, unitAmount, maxPerCart ?? 0]),
+    ])
+    if (reply === 'LEFTOVERS') throw new Error(`parts of ${saleId} are still in Redis, and nobody but a person may throw them away`)
+    const match = typeof reply === 'string' ? /^(OK|EXISTS) (\d+)$/.exec(reply) : null
+    if (match === null) throw new TypeError(`publishing was answered out of its form: ${String(reply)}`)
+    await core.redis().sadd(salesKey, saleId)
+    return { startsAtMs: Number(match[2]), made: match[1] === 'OK' }
   }
 }

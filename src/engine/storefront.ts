@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { type Cart, type Customer, type LineRequest, maxCartLines, maxQuantity, type Order, type Sale, type SaleItem } from '../contract.js'
 import { newLocalId, parseId } from '../ids.js'
-import { salesKey } from '../keys.js'
+import { salesKey, shardKey } from '../keys.js'
 import { isRefusal, type Refusal } from '../problems.js'
 import { overloaded, shed } from './batch.js'
 import { type Core, shardOf } from './core.js'
@@ -24,6 +24,8 @@ export interface Storefront {
   checkout(cartId: string, customer: Customer): Promise<{ order: Order; repeated: boolean } | Refusal>
   order(orderId: string): Promise<Order | Refusal>
   cancelOrder(orderId: string): Promise<null | Refusal>
+  /** Whether the id of a cart or an order is of an epoch that is over: Redis has lost its disk since. */
+  voided(id: string): Promise<boolean>
   /** Whether a sale has given out its last unit for good. */
   closed(saleId: string): Promise<boolean>
   /** @throws where Redis has lost its sales: another one must not make it look whole */
@@ -172,6 +174,11 @@ export function createStorefront(core: Core): Storefront {
     async closed(saleId) {
       const found = await look(saleId, 'P')
       return !isRefusal(found) && found.reply.words.split(' ')[4] === '1'
+    },
+
+    async voided(publicId) {
+      const id = parseId('o', publicId) ?? parseId('c', publicId)
+      return id !== null && Number(await core.redis().hget(shardKey(id, 'policy'), 'epoch')) > id.epoch
     },
 
     assertWhole: core.assertWhole,

@@ -21,6 +21,8 @@ export interface PaymentProvider {
   find(paymentId: string): Promise<ChargeStatus | 'never_taken'>
   /** Asks for a pending attempt to be given up. @returns `captured` where the money had been taken already */
   cancel(paymentId: string): Promise<'cancelled' | 'captured'>
+  /** @returns every payment that it has taken and not given back, as far back as it remembers, in any order */
+  taken(): AsyncIterable<ProviderPayment>
   /** Gives money back, whether or not this provider remembers having taken it. */
   refund(attempt: ProviderPayment, reason: string): Promise<void>
 }

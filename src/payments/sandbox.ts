@@ -5,7 +5,7 @@
  * before it was taken); any other is declined.
  */
 import type { Redis } from 'ioredis'
-import { sandboxKey } from '../keys.js'
+import { paymentOf, sandboxKey } from '../keys.js'
 import type { ProviderPayment } from '../outbox.js'
 import type { ChargeStatus, PaymentProvider } from './provider.js'
 
@@ -13,6 +13,8 @@ import type { ChargeStatus, PaymentProvider } from './provider.js'
 const recordedStatuses = ['succeeded', 'declined', 'pending', 'cancelled', 'never_taken'] as const
 type RecordedStatus = (typeof recordedStatuses)[number]
 
+/** Keys that one step of a scan looks at. */
+const scanCount = 1_000
 const keptSeconds = 7 * 24 * 3_600
 const statusOfToken: ReadonlyMap<string, ChargeStatus> = new Map([['tok_ok', 'succeeded'], ['tok_declined', 'declined'], ['tok_pending', 'pending']])
 
@@ -24,10 +26,10 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
   if (options.production) options.warn('PAYMENTS ARE IN THE SANDBOX: orders are paid without any money. Configure a real provider.')
 
   /** Writes a status unless there is one. @returns the one that stands */
-  async function record(paymentId: string, status: RecordedStatus): Promise<RecordedStatus> {
+  async function record(paymentId: string, status: RecordedStatus, about: Record<string, string | number> = {}): Promise<RecordedStatus> {
     const key = sandboxKey(paymentId)
-    const replies = await usable().multi().hsetnx(key, 'status', status).expire(key, keptSeconds).hget(key, 'status').exec()
-    const [error, standing] = replies?.[2] ?? [null, null]
+    const replies = await usable().multi().hsetnx(key, 'status', status).hset(key, { seen: 1, ...about }).expire(key, keptSeconds).hget(key, 'status').exec()
+    const [error, standing] = replies?.[3] ?? [null, null]
     if (error !== null) throw new Error('the sandbox could not keep a charge', { cause: error })
     const known = recordedStatuses.find((candidate) => candidate === standing)
     if (known === undefined) throw new Error('the sandbox holds a charge that it does not understand')
@@ -37,9 +39,9 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
   return {
     name: 'sandbox',
 
-    async charge({ paymentId }: ProviderPayment, paymentToken: string) {
+    async charge({ paymentId, orderId, amount, currency }: ProviderPayment, paymentToken: string) {
       if (paymentToken === 'tok_unreachable') throw new Error('the sandbox cut the call before it took the charge')
-      const standing = await record(paymentId, statusOfToken.get(paymentToken) ?? 'declined')
+      const standing = await record(paymentId, statusOfToken.get(paymentToken) ?? 'declined', { orderId, amount, currency })
       // Given up before the charge came: nothing was taken, and nothing will be.
       return standing === 'cancelled' || standing === 'never_taken' ? 'declined' : standing
     },
@@ -55,6 +57,16 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
       // Nothing here turns a pending charge into a success, so no other call can come between read and write.
       if (standing === 'pending') await usable().hset(sandboxKey(paymentId), 'status', 'cancelled')
       return 'cancelled'
+    },
+
+    async *taken() {
+      for await (const keys of usable().scanStream({ match: sandboxKey('*'), count: scanCount }) as AsyncIterable<string[]>) {
+        for (const key of keys) {
+          const { status, orderId, amount, currency, refunded } = await usable().hgetall(key)
+          if (status !== 'succeeded' || orderId === undefined || refunded !== undefined) continue
+          yield { paymentId: paymentOf(key), orderId, amount: Number(amount), currency: currency! }
+        }
+      }
     },
 
     async refund({ paymentId, amount, currency }, reason) {

@@ -134,6 +134,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { e
       const { saleId } = request.params
       const done = await engine.control(saleId, action)
       if (isRefusal(done)) return refuse(reply, done)
+      if (action !== 'end') await noted('a pause', database.setSalePaused(saleId, action === 'pause'))
       if (action === 'end' && done.endsAtMs !== null) await noted('the end of a sale', database.setSaleEnd(saleId, done.endsAtMs))
       const sale = await engine.sale(saleId)
       return isRefusal(sale) ? refuse(reply, sale) : sale

@@ -109,7 +109,9 @@ export const cartsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; database: 
     const checkedOut = await engine.checkout(cartId, customer)
     if (isRefusal(checkedOut)) {
       // A paid cart is gone from Redis, and in the end its order is too; a repeated checkout is answered none the less.
-      const order = checkedOut.refused === 'cart_not_found' ? await orderOfCart(cartId, engine, database) : null
+      const { refused } = checkedOut
+      const isGone = refused === 'cart_not_found' || (refused === 'cart_expired' && (await engine.voided(cartId)))
+      const order = isGone ? await orderOfCart(cartId, engine, database) : null
       return order ?? refuse(reply, checkedOut)
     }
     if (!checkedOut.repeated) {

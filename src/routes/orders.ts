@@ -46,7 +46,7 @@ export const ordersRoutes: FastifyPluginAsyncTypebox<OrderDeps> = async (app, { 
       reply.statusCode = 204
       return null
     }
-    if (stored === null) return refuse(reply, refusal)
+    if (stored === null) return refuse(reply, await lapsedWithDisk(refusal, orderId))
     return refuse(reply, { refused: stored.order.status === 'paid' ? 'order_already_paid' : 'order_expired' })
   })
 
@@ -67,7 +67,7 @@ export const ordersRoutes: FastifyPluginAsyncTypebox<OrderDeps> = async (app, { 
     const begun = await engine.beginPayment(orderId)
     if (isRefusal(begun)) {
       const stored = await storedOnMiss(begun, orderId)
-      if (stored === null) return refuse(reply, begun)
+      if (stored === null) return refuse(reply, await lapsedWithDisk(begun, orderId))
       if (stored.order.status === 'paid') return stored.order
       return refuse(reply, { refused: stored.cancelled ? 'order_cancelled' : 'order_expired' })
     }
@@ -77,6 +77,11 @@ export const ordersRoutes: FastifyPluginAsyncTypebox<OrderDeps> = async (app, { 
     if (charged.status !== 'paid') reply.statusCode = 202
     return charged
   })
+
+  /** An unpaid order that Redis has lost with its disk has lapsed. */
+  async function lapsedWithDisk(refusal: Refusal, orderId: string): Promise<Refusal> {
+    return refusal.refused === 'order_not_found' && (await engine.voided(orderId)) ? { refused: 'order_expired' } : refusal
+  }
 
   /** @returns what Postgres has of an order that Redis does not know */
   async function storedOnMiss(refusal: Refusal, orderId: string): Promise<StoredOrder | null> {

@@ -11,7 +11,7 @@ async function publish(...words: (string | number)[]): Promise<{ reply: unknown;
   const saleId = `raw-${published++}`
   return { saleId, reply: await runScript(redis, 'publish', { saleId, shard: 0 }, words) }
 }
-const policy = ['-', '-', 'cart', 600_000, 1_800_000, 600_000, 900_000, 'USD', '{}'] as const
+const policy = ['-', '-', 'cart', 600_000, 1_800_000, 600_000, 900_000, 'USD', '{}', '1 0 0-0 0'] as const
 
 tap.test('a published sale is open at once or at its start, every unit of it available', async (t) => {
   const now = await publishSale(engine, { items: { A: 10, B: 0 } })
@@ -32,20 +32,22 @@ tap.test('publishing twice changes nothing, whatever was sold in between', async
 })
 
 tap.test('a sale has ten thousand items and no more', async (t) => {
-  const items = (count: number) => Array.from({ length: count }, (_, i) => [`s${i}`, 1, 100, 0]).flat()
+  const items = (count: number) => Array.from({ length: count }, (_, i) => [`s${i}`, 1, 0, 100, 0]).flat()
   t.match((await publish(...policy, ...items(10_000))).reply, /^OK \d+$/)
   t.equal((await publish(...policy, ...items(10_001))).reply, 'INVALID')
   t.equal(await redis.hlen('fs:{raw-0.0}:stock'), 10_000)
 })
 
 tap.test('a malformed sale is refused whole', async (t) => {
-  const item = ['A', 10, 2_500, 0]
+  const item = ['A', 10, 0, 2_500, 0]
   const wrong = (i: number, word: string) => [...policy, ...item].map((known, j) => (i === j ? word : known))
   const malformed: (string | number)[][] = [
-    wrong(2, 'shelf'), wrong(7, 'usd'), wrong(7, 'DOLLAR'), wrong(9, 'a b'), wrong(9, ''), wrong(9, 'a=1'),
-    [...policy, ...item, 'B'], [...policy, ...item, 'B', 10, 2_500], [...policy, ...item, 'B', 10, 2_500, 'none'],
-    ...[0, 1, 3, 4, 5, 6, 10, 11, 12].flatMap((i) => notWhole.map((number) => wrong(i, number))),
-    wrong(10, '1000000001'),
+    wrong(2, 'shelf'), wrong(7, 'usd'), wrong(7, 'DOLLAR'), wrong(10, 'a b'), wrong(10, ''), wrong(10, 'a=1'),
+    [...policy, ...item, 'B'], [...policy, ...item, 'B', 10, 0, 2_500], [...policy, ...item, 'B', 10, 0, 2_500, 'none'],
+    ...['', '0 0 0-0 0', '1 2 0-0 0', '1 0 0 0', '1 0 0-0', '1 0 x-0 0', '1000000 0 0-0 0', 'nan 0 0-0 0', '-1 0 0-0 0'].map((words) => wrong(9, words)),
+    wrong(12, '11'),
+    ...[0, 1, 3, 4, 5, 6, 11, 12, 13, 14].flatMap((i) => notWhole.map((number) => wrong(i, number))),
+    wrong(11, '1000000001'),
   ]
   const before = await dump(redis)
   for (const words of malformed) t.equal((await publish(...words)).reply, 'INVALID', words.join(' '))
