@@ -164,6 +164,11 @@ const zset = (flat: readonly string[]): Map<string, number> =>
  * none is missing from either. Reads everything in one step.
  */
 export async function assertWhole(t: Test, redis: Redis, saleId: string): Promise<void> {
+  t.strictSame(await wholeness(redis, saleId), [], 'every unit is where the counters say')
+}
+
+/** @returns what is wrong with I1 and I2 */
+export async function wholeness(redis: Redis, saleId: string): Promise<string[]> {
   const replies = await redis
     .multi()
     .hget(keyOf(saleId, 'policy'), 'holdAt')
@@ -219,5 +224,5 @@ export async function assertWhole(t: Test, redis: Redis, saleId: string): Promis
     else if (soonest < deadline && !pending.has(id)) wrong.push(`I2: ${id} lapses at ${deadline}, but is given up at ${soonest}`)
   }
   for (const id of overdue.keys()) if (!live.has(id)) wrong.push(`I2: ${id} has a deadline and holds nothing`)
-  t.strictSame(wrong, [], 'every unit is where the counters say')
+  return wrong
 }
