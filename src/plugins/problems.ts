@@ -25,6 +25,8 @@ const refusedByServer: Readonly<Record<string, Refusal>> = {
 /** @param limit the limit of the not-found route, which a client can ask for as often as any other; null for none */
 export function answerProblems(app: FastifyInstance, limit: preHandlerHookHandler | null): void {
   const logged = boundedLog(app)
+  // Node itself would refuse an expectation that it does not know, and not with a problem; nobody has to meet one.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const refusal = refusalOf(error)
     if (request.is404) app.metrics.unrouted(problemStatus(refusal.refused))

@@ -22,6 +22,7 @@ const promised = {
   cart_not_found: { status: 404 },
   order_not_found: { status: 404 },
   route_not_found: { status: 404 },
+  request_timeout: { status: 408 },
   insufficient_stock: { status: 409, carries: ['items'] },
   sale_not_open: { status: 409, carries: ['startsAt'], retryAfter: true },
   cart_checked_out: { status: 409 },
