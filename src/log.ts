@@ -1,14 +1,15 @@
 /**
  * The log. An id is a capability and a customer is nobody's business: clients' errors carry both (the
  * arguments of a Redis command, the row that a constraint refused), so an error is logged by what it says
- * and where, never with all that hangs on it.
+ * and where, never with all that hangs on it. And whatever a line is made of, no id leaves in it whole.
  */
-import { type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import { redactId } from './ids.js'
 
 export type { Logger }
 
-const idPattern = /\b[cop]\.[A-Za-z0-9_-]{1,32}\.\d{1,6}\.\d{1,6}\.[A-Za-z0-9_-]{22}/g
+// No word boundary before it: in a line of JSON an id may follow the n of an escaped line break.
+const idPattern = /[cop]\.[A-Za-z0-9_-]{1,32}\.\d{1,6}\.\d{1,6}\.[A-Za-z0-9_-]{22}/g
 const redact = (text: string): string => text.replace(idPattern, redactId)
 
 interface DescribedError {
@@ -31,7 +32,13 @@ export function describeError(error: unknown, depth = 4): DescribedError {
   }
 }
 
-/** @returns a log of JSON lines on stdout */
-export function createLogger(level: string): Logger {
-  return pino({ level, serializers: { err: (error: unknown) => describeError(error) } })
+/** @returns a log of JSON lines; on stdout, where no other destination is named */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  const options = {
+    level,
+    serializers: { err: (error: unknown) => describeError(error) },
+    // Not only errors: libraries put addresses into their messages, and an error without words of ours is its own.
+    hooks: { streamWrite: redact },
+  }
+  return destination === undefined ? pino(options) : pino(options, destination)
 }
