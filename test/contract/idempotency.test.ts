@@ -174,3 +174,39 @@ void tap.test('an adjustment’s key is kept for 24 hours', async (t) => {
   t.not(second.body.adjustmentId, first.body.adjustmentId)
   t.equal((await shop.stored(sku)).quantity, 13)
 })
+
+void tap.test('a key is scoped to its call: for a cart and for an adjustment of its sale it is two', async (t) => {
+  const sku = newId('sku')
+  await shop.putItem(sku, 100)
+  const saleId = await shop.publish({ items: { [sku]: 10 } })
+  const [cartFirst, adjustmentFirst] = [newId('key'), newId('key')]
+  const restock = { delta: 2, reason: 'found', saleId }
+  const { cartId } = (await shop.take(saleId, { [sku]: 1 }, cartFirst)).body
+  const made = (await adjust(sku, restock, adjustmentFirst)).body
+  const [{ status, body: { adjustmentId } }, other] = [await adjust(sku, restock, cartFirst), await shop.take(saleId, { [sku]: 3 }, adjustmentFirst)]
+  t.strictSame([status, other.status], [201, 201])
+  t.not(adjustmentId, made.adjustmentId)
+  t.strictSame((await shop.item(saleId, sku)).stock, { quantity: 14, available: 10, inCarts: 4 })
+
+  t.match(await shop.take(saleId, { [sku]: 1 }, cartFirst), { status: 201, body: { cartId } })
+  t.match(await adjust(sku, restock, cartFirst), { status: 201, body: { adjustmentId } })
+  refused(t, await shop.take(saleId, { [sku]: 1 }, adjustmentFirst), 'idempotency_key_reused')
+  refused(t, await adjust(sku, { ...restock, delta: 3 }, cartFirst), 'idempotency_key_reused')
+  t.strictSame((await shop.item(saleId, sku)).stock, { quantity: 14, available: 10, inCarts: 4 }, 'and each is remembered for its own')
+})
+
+void tap.test('a key is scoped to what is adjusted: the store, or one of its sales', async (t) => {
+  const sku = newId('sku')
+  await shop.putItem(sku, 100)
+  const [one, other] = [await shop.publish({ items: { [sku]: 10 } }), await shop.publish({ items: { [sku]: 10 } })]
+  const key = newId('key')
+  const restock = { delta: 2, reason: 'found' }
+  const bodies = [restock, { ...restock, saleId: one }, { ...restock, saleId: other }]
+  const first = await Promise.all(bodies.map((body) => adjust(sku, body, key)))
+  t.strictSame(first.map(({ status }) => status), [201, 201, 201])
+  t.equal(new Set(first.map(({ body }) => body.adjustmentId)).size, 3)
+  t.equal((await shop.stored(sku)).quantity, 106)
+  const again = await Promise.all(bodies.map((body) => adjust(sku, body, key)))
+  t.strictSame(again.map(({ body }) => body.adjustmentId), first.map(({ body }) => body.adjustmentId))
+  t.equal((await shop.stored(sku)).quantity, 106)
+})
