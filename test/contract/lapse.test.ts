@@ -177,3 +177,18 @@ void tap.test('a pending payment holds the units for the pending time at most', 
   t.equal((await shop.take(saleId, { A: 1 })).status, 201)
   t.equal((await shop.read(orderId)).status, 'expired')
 })
+
+void tap.test('where nothing is said, a pending payment gives its units up after 900 seconds', async (t) => {
+  const saleId = await shop.publish({ items: { A: 1 } })
+  await shop.at(saleId, 0)
+  const { orderId } = await shop.pending(saleId)
+  await shop.at(saleId, 899.999)
+  refused(t, await shop.take(saleId, { A: 1 }), 'insufficient_stock', {
+    items: [{ sku: 'A', requested: 1, stock: { quantity: 1, available: 0, inOtherCarts: 1 }, soldOut: false, mayReturnAt: timeAt(900) }],
+  })
+  t.equal((await shop.read(orderId)).status, 'payment_pending')
+  await shop.at(saleId, 900)
+  t.strictSame(await stockOf(saleId), { quantity: 1, available: 1, inCarts: 0 })
+  t.match(await shop.take(saleId, { A: 1 }), { status: 201, body: { items: [{ quantity: 1 }] } })
+  t.equal((await shop.read(orderId)).status, 'expired')
+})
