@@ -164,6 +164,11 @@ local function appendOutbox(fields)
   outbox[#outbox + 1] = fields
 end
 
+-- A key that holds something else fails by being asked for its length.
+local function assertWritable(key, length, changed)
+  if next(changed) ~= nil then call(length, key) end
+end
+
 -- Writes what changed, once. Whatever is wrong is found before the first write.
 local function commit()
   local changedItems = {}
@@ -173,6 +178,13 @@ local function commit()
       changedItems[sku] = true
     end
   end
+  -- Not the stock and the orders: none of them changes without having been read.
+  assertWritable(CARTS, 'HLEN', changedCarts)
+  assertWritable(IDEMPOTENCY, 'HLEN', changedKeys)
+  assertWritable(DEADLINES, 'ZCARD', deadlines)
+  assertWritable(RETENTION, 'ZCARD', retention)
+  assertWritable(ATTEMPTS, 'ZCARD', attempts)
+  assertWritable(OUTBOX, 'XLEN', outbox)
   local wrote = writeHash(STOCK, changedItems, items, function(it)
     return format('%d %d %d %d %d %d %d', it.allocation, it.available, it.inCarts, it.inOrders, it.sold, it.price, it.limit)
   end)

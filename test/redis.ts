@@ -21,9 +21,11 @@ export interface FreshRedis {
   readonly url: string
 }
 
-/** @returns a client of an empty database; both are gone after the test */
-export async function freshRedis(t: Test): Promise<FreshRedis> {
-  const server = process.env['REDIS_URL']
+/**
+ * @param server the address of a server, where it is not the one that all tests share
+ * @returns a client of an empty database; both are gone after the test
+ */
+export async function freshRedis(t: Test, server = process.env['REDIS_URL']): Promise<FreshRedis> {
   if (!server) throw new Error('REDIS_URL must name a Redis server with 64 databases')
   const url = new URL(server)
   const base = url.pathname.length > 1 ? Number(url.pathname.slice(1)) : firstDatabase
@@ -36,11 +38,13 @@ export async function freshRedis(t: Test): Promise<FreshRedis> {
 
 export interface EngineSetup {
   readonly onBatch?: (script: BatchedScript, size: number) => void
+  /** A server of the test's own. */
+  readonly server?: string
 }
 
 /** @returns an engine on an empty database, and a client that looks at it */
-export async function freshEngine(t: Test, { onBatch }: EngineSetup = {}): Promise<FreshRedis & { readonly engine: Engine }> {
-  const { redis, url } = await freshRedis(t)
+export async function freshEngine(t: Test, { onBatch, server }: EngineSetup = {}): Promise<FreshRedis & { readonly engine: Engine }> {
+  const { redis, url } = await freshRedis(t, server)
   const connection = connect({
     url,
     durability: 'checked',
