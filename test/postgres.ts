@@ -8,6 +8,13 @@ import { migrate } from '../src/migrations.js'
 
 /** @returns the URL of a new database, brought up to date */
 export async function freshDatabase(t: Test): Promise<string> {
+  const url = await emptyDatabase(t)
+  await migrate(url)
+  return url
+}
+
+/** @returns the URL of a new database with nothing in it */
+export async function emptyDatabase(t: Test): Promise<string> {
   const server = process.env['DATABASE_URL']
   if (!server) throw new Error('DATABASE_URL must name a Postgres server on which databases can be made')
   const name = `test_${randomBytes(8).toString('hex')}`
@@ -16,7 +23,6 @@ export async function freshDatabase(t: Test): Promise<string> {
   t.teardown(() => runOn(server, `drop database ${name} with (force)`))
   const url = new URL(server)
   url.pathname = `/${name}`
-  await migrate(url.href)
   return url.href
 }
 
