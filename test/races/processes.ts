@@ -54,15 +54,16 @@ export async function until<T>(what: string, probe: () => Promise<T | null | fal
 }
 
 /** Starts an API process. @returns it once it listens, whether or not it can serve yet */
-export async function startApi(t: Test, stores: Stores): Promise<Api> {
-  const running = startProcess(t, 'src/api.js', stores, { PORT: '0', ADMIN_TOKEN: adminToken, PAYMENT_WEBHOOK_SECRET: webhookSecret })
+export async function startApi(t: Test, stores: Stores, settings: NodeJS.ProcessEnv = {}): Promise<Api> {
+  const secrets = { ADMIN_TOKEN: adminToken, PAYMENT_WEBHOOK_SECRET: webhookSecret }
+  const running = startProcess(t, 'src/api.js', stores, { PORT: '0', ...secrets, ...settings })
   const line = await running.said(/Server listening at http/)
   return { ...running, url: /http:\/\/[\d.:]+/.exec(line)![0] }
 }
 
 /** Starts a worker process. */
-export function startWorker(t: Test, stores: Stores): Running {
-  return startProcess(t, 'workers/worker.js', stores)
+export function startWorker(t: Test, stores: Stores, settings: NodeJS.ProcessEnv = {}): Running {
+  return startProcess(t, 'workers/worker.js', stores, settings)
 }
 
 export const atWork = (worker: Running): Promise<string> => worker.said(/the worker is at work/)
