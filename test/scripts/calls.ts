@@ -49,10 +49,11 @@ export const calls: Readonly<Record<ScriptName, Call>> = {
   },
   cancel: { keys: reclaims, prepare: whileOthersLapse(async (scene) => [`1 ${await scene.order('A=1')}`]) },
   publish: {
-    keys: ['policy', 'stock'],
+    // Where another of its keys holds anything at all, it is refused.
+    keys: ['policy'],
     async prepare(_, redis) {
       await redis.flushdb()
-      return ['-', '-', 'cart', 600_000, 1_800_000, 600_000, 900_000, 'USD', '{}', 'A', 10, 2_500, 0]
+      return ['-', '-', 'cart', 600_000, 1_800_000, 600_000, 900_000, 'USD', '{}', '1 0 0-0 0 adj', 'A', 10, 0, 2_500, 0]
     },
   },
   control: { keys: ['policy'], prepare: async () => ['pause'] },

@@ -2,6 +2,7 @@
 import tap, { type Test } from 'tap'
 import type { BatchedScript } from '../../src/engine/engine.js'
 import type { ScriptName } from '../../src/engine/scripts.js'
+import { shardKeyNames } from '../../src/keys.js'
 import { dump, freshEngine } from '../redis.js'
 import { at, customerJson, openScene, type Scene } from './scene.js'
 
@@ -47,9 +48,21 @@ tap.test('a sale that is there is not published over, neither with the same word
   await scene.cart('A=3')
   await scene.time(5)
   const policy = [600_000, 1_800_000, 600_000, 900_000, 'USD', '{}'] as const
-  await refuses(t, scene, `EXISTS ${at(-60)}`, 'publish', at(-60), '-', 'cart', ...policy, 'A', 10, 2_500, 0)
-  await refuses(t, scene, `EXISTS ${at(-60)}`, 'publish', '-', at(99), 'checkout', ...policy, 'A', 99, 1, 1, 'B', 5, 5, 5)
+  await refuses(t, scene, `EXISTS ${at(-60)}`, 'publish', at(-60), '-', 'cart', ...policy, '1 0 0-0 0', 'A', 10, 0, 2_500, 0)
+  await refuses(t, scene, `EXISTS ${at(-60)}`, 'publish', '-', at(99), 'checkout', ...policy, '2 1 9-9 0 adj', 'A', 99, 3, 1, 1, 'B', 5, 0, 5, 5)
   await refuses(t, scene, `EXISTS ${at(-60)}`, 'publish', 'whatever', 'it', 'is')
+})
+
+tap.test('where anything is left of a sale that was lost, it is not published over what a person may still need', async (t) => {
+  const scene = await openScene(engine, redis)
+  const words = ['-', '-', 'cart', 600_000, 1_800_000, 600_000, 900_000, 'USD', '{}', '2 0 5-5 0 adj', 'A', 10, 3, 2_500, 0]
+  for (const name of shardKeyNames.filter((one) => one !== 'policy')) {
+    await redis.flushdb()
+    await redis.set(scene.key(name), 'left')
+    await refuses(t, scene, 'LEFTOVERS', 'publish', ...words)
+  }
+  await redis.flushdb()
+  t.match(await scene.run('publish', ...words), /^OK \d+$/)
 })
 
 tap.test('a relay that gets nothing leaves the outbox as it was: all is handed out, or too much is out', async (t) => {
