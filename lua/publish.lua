@@ -31,6 +31,9 @@ if not match(ARGV[8], '^%u%u%u$') then return 'INVALID' end
 local newEpoch, isPaused, last, dead, adjustments = match(ARGV[10], '^(%d+) ([01]) (%d+%-%d+) (%d+)(.*)$')
 newEpoch, dead = whole(newEpoch, MAX_EPOCH), whole(dead, MAX_AMOUNT)
 if not newEpoch or newEpoch == 0 or not dead then return 'INVALID' end
+-- Redis would refuse an id that is too large when the items are there already.
+local lastMs, lastSequence = match(last, '^(%d+)-(%d+)$')
+if not whole(lastMs, MAX_AMOUNT) or not whole(lastSequence, MAX_AMOUNT) then return 'INVALID' end
 if (#ARGV - ITEM_FIELDS_AT + 1) % 5 ~= 0 or #ARGV >= ITEM_FIELDS_AT + 5 * MAX_ITEMS then return 'INVALID' end
 
 if call('EXISTS', STOCK, CARTS, ORDERS, IDEMPOTENCY, DEADLINES, RETENTION, ATTEMPTS, OUTBOX) > 0 then return 'LEFTOVERS' end

@@ -45,6 +45,7 @@ tap.test('a malformed sale is refused whole', async (t) => {
     wrong(2, 'shelf'), wrong(7, 'usd'), wrong(7, 'DOLLAR'), wrong(10, 'a b'), wrong(10, ''), wrong(10, 'a=1'),
     [...policy, ...item, 'B'], [...policy, ...item, 'B', 10, 0, 2_500], [...policy, ...item, 'B', 10, 0, 2_500, 'none'],
     ...['', '0 0 0-0 0', '1 2 0-0 0', '1 0 0 0', '1 0 0-0', '1 0 x-0 0', '1000000 0 0-0 0', 'nan 0 0-0 0', '-1 0 0-0 0'].map((words) => wrong(9, words)),
+    ...['99999999999999999999-0', '5-99999999999999999999'].map((last) => wrong(9, `1 0 ${last} 0`)),
     wrong(12, '11'),
     ...[0, 1, 3, 4, 5, 6, 11, 12, 13, 14].flatMap((i) => notWhole.map((number) => wrong(i, number))),
     wrong(11, '1000000001'),
