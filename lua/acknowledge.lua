@@ -7,15 +7,11 @@
 -- Replies: the number of entries that left
 
 local group = ARGV[1]
-local ids, left, paid, dead = {}, 0, 0, 0
+local ids, left, counts = {}, 0, { paid = 0, dead = 0 }
+
+-- Everything is read before the first write: an order that cannot be, keeps its entry in the outbox.
 for i = 2, #ARGV, 3 do
-  local id, kind, orderId = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  if call('XDEL', OUTBOX, id) == 1 then
-    left = left + 1
-    if kind == 'paid' then paid = paid + 1 end
-    if kind == 'dead' then dead = dead + 1 end
-  end
-  ids[#ids + 1] = id
+  local kind, orderId = ARGV[i + 1], ARGV[i + 2]
   local o = orderId ~= '-' and loadOrder(orderId)
   if o and o.persisted == '0' then
     o.persisted = '1'
@@ -24,10 +20,19 @@ for i = 2, #ARGV, 3 do
     retention['o:' .. orderId] = now + PERSISTED_RETENTION_MS
   end
 end
+assertWritable(RETENTION, 'ZCARD', retention)
+for i = 2, #ARGV, 3 do
+  local id, kind = ARGV[i], ARGV[i + 1]
+  if call('XDEL', OUTBOX, id) == 1 then
+    left = left + 1
+    if counts[kind] then counts[kind] = counts[kind] + 1 end
+  end
+  ids[#ids + 1] = id
+end
 for from = 1, #ids, CALL_BOUND do
   call('XACK', OUTBOX, group, unpack(ids, from, math.min(from + CALL_BOUND - 1, #ids)))
 end
-if paid > 0 then call('HINCRBY', POLICY, 'persisted', paid) end
-if dead > 0 then call('HINCRBY', POLICY, 'dead', dead) end
+if counts.paid > 0 then call('HINCRBY', POLICY, 'persisted', counts.paid) end
+if counts.dead > 0 then call('HINCRBY', POLICY, 'dead', counts.dead) end
 commit()
 return left

@@ -73,7 +73,7 @@ export const calls: Readonly<Record<ScriptName, Call>> = {
   due: { keys: ['policy', 'stock', 'orders', 'deadlines', 'retention', 'attempts'], prepare: whileOthersLapse(async () => [10]) },
   claim: { keys: ['policy', 'outbox'], prepare: async (scene) => (await scene.paid('p1', 'A=1'), ['postgres', 'relay', 10, 100]) },
   acknowledge: {
-    keys: ['policy', 'outbox'],
+    keys: ['policy', 'orders', 'retention', 'outbox'],
     async prepare(scene, redis) {
       const order = await scene.paid('p1', 'A=1')
       const [[id] = ['']] = await redis.xrange(scene.key('outbox'), '-', '+')
