@@ -27,7 +27,7 @@ async function poisoned(): Promise<{ saleId: string; sku: string; orderId: strin
   const [row] = await runOn<{ position: number; name: string }>(shop.databaseUrl, 'delete from sale_items where sale_id = $1 and sku = $2 returning position, name', [saleId, sku])
   await shop.drain(saleId)
   const mend = () => runOn(shop.databaseUrl,
-    `insert into sale_items (sale_id, sku, position, name, description, price_amount, allocation) values ($1, $2, $3, $4, '', 2500, 10)`,
+    `insert into sale_items (sale_id, sku, position, name, description, price_amount, allocation, loaded) values ($1, $2, $3, $4, '', 2500, 10, 10)`,
     [saleId, sku, row!.position, row!.name])
   return { saleId, sku, orderId, mend }
 }
