@@ -90,8 +90,8 @@ export function readSettings(kind: ProcessKind, env: NodeJS.ProcessEnv = process
 
 function shared(env: Static<typeof SharedEnvironment>): Settings {
   return {
-    redisUrl: url('REDIS_URL', env.REDIS_URL, ['redis:', 'rediss:']),
-    databaseUrl: url('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
+    redisUrl: url('REDIS_URL', env.REDIS_URL, ['redis:', 'rediss:'], /^\/?$|^\/\d{1,9}$/),
+    databaseUrl: url('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:'], /^/),
     logLevel: env.LOG_LEVEL,
     redisDurability: env.REDIS_DURABILITY,
     redisReplicas: env.REDIS_REPLICAS,
@@ -124,11 +124,24 @@ function firstFault(error: unknown): string {
   return String(error)
 }
 
-function url(name: string, value: string, protocols: readonly string[]): string {
+/** @param path what the URL's path may be: the number of a database, or its name */
+function url(name: string, value: string, protocols: readonly string[], path: RegExp): string {
   if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
     throw new SettingsError(`${name}: must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`)
   }
+  const { username, password, pathname } = new URL(value)
+  if (!path.test(pathname)) throw new SettingsError(`${name}: its path must be the number of a database, such as /0`)
+  if (![username, password, pathname].every(decodes)) throw new SettingsError(`${name}: a % in its user, password or path must be written as %25`)
   return value
+}
+
+function decodes(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function list(name: string, value: string, accepts: (entry: string) => boolean, what: string): string[] {

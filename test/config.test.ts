@@ -65,6 +65,12 @@ tap.test('a bad setting stops the start with one line that names it', async (t) 
   t.match(refusal({ PORT: '30x' }), /^PORT: /, 'a port that is not a number')
 })
 
+tap.test('a URL that a client would read otherwise than it is written is refused', async (t) => {
+  for (const url of ['redis://redis/sale', 'redis://redis/0/1', 'redis://:100%@redis']) t.match(refusal({ REDIS_URL: url }), /^REDIS_URL: [^\n]+$/, url)
+  for (const url of ['postgres://shop:100%@db/shop', 'postgres://db/100%']) t.match(refusal({ DATABASE_URL: url }), /^DATABASE_URL: [^\n]+$/, url)
+  for (const url of ['redis://redis', 'redis://redis/', 'redis://:100%25@redis/15']) t.equal(refusal({ REDIS_URL: url }), 'accepted', url)
+})
+
 tap.test('a line about a secret does not show it', async (t) => {
   t.notMatch(refusal({ ADMIN_TOKEN: 'hunter2 hunter2' }), /hunter2/)
   t.notMatch(refusal({ REDIS_URL: 'http://user:hunter2@redis' }), /hunter2/)

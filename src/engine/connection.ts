@@ -56,6 +56,17 @@ async function checkVersion(redis: Redis): Promise<number> {
   return Number.parseFloat(version)
 }
 
+/** A client that was refused its database goes on in another one. */
+async function checkDatabase(redis: Redis): Promise<void> {
+  const { db = 0 } = redis.options
+  try {
+    await redis.select(db)
+  } catch (cause) {
+    if (cause instanceof Error && cause.message.startsWith('ERR')) throw new UnfitRedisError(`REDIS_URL: this Redis has no database ${db}`, { cause })
+    throw cause
+  }
+}
+
 async function checkDurability(redis: Redis): Promise<void> {
   let pairs: unknown
   try {
@@ -103,6 +114,7 @@ export function connect({ url, durability, log, onUnfit }: ConnectionOptions): C
   async function prepare(): Promise<void> {
     try {
       version = await checkVersion(redis)
+      await checkDatabase(redis)
       if (durability === 'checked') await checkDurability(redis)
       await loadScripts(redis)
       fit = true
