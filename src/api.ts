@@ -39,6 +39,9 @@ async function main(): Promise<void> {
   const provider = createSandbox(connection.usable, { production: settings.production, warn: (message) => log.warn(message) })
   const app = await buildApp({ engine, database, provider, settings, logger: log, metrics })
 
+  // It is not needed to serve; but whoever has mistyped its URL hears so now.
+  database.anySale().catch((error: unknown) => log.warn({ err: error }, 'Postgres cannot be used yet'))
+
   closeWithGrace({ delay: drainMs, logger: { error: (fault: unknown) => log.error({ err: fault }, 'the drain did not end well') } }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, 'a fault that nobody expected')
     else log.info({ signal }, 'draining')
@@ -55,7 +58,7 @@ async function main(): Promise<void> {
     if (error instanceof Error && 'code' in error) {
       if (error.code === 'EADDRINUSE') stop(`PORT: ${settings.port} on ${settings.host} is taken by another process`)
       if (error.code === 'EACCES') stop(`PORT: this user may not listen on ${settings.port}`)
-      if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') stop(`HOST: ${settings.host} is no address of this machine`)
+      stop(`HOST: ${settings.host} is no address that this machine can listen on (${String(error.code)})`)
     }
     throw error
   }

@@ -64,11 +64,25 @@ tap.test('an API whose port is taken says so in one line', async (t) => {
 })
 
 tap.test('an API that is to listen on no address of this machine says so in one line', async (t) => {
-  // One that is kept for examples, and what is none at all.
-  for (const host of ['192.0.2.1', 'not an address']) {
-    t.strictSame(await start(t, 'src/api.js', { HOST: host }), { code: 1, lines: [`HOST: ${host} is no address of this machine`] })
+  // One that is kept for examples, what is none at all, and one that is of a link without saying which.
+  for (const host of ['192.0.2.1', 'not an address', 'fe80::1']) {
+    const { code, lines } = await start(t, 'src/api.js', { HOST: host })
+    t.equal(code, 1, host)
+    t.equal(lines.length, 1, lines.join('\n'))
+    t.match(lines[0], new RegExp(`^HOST: ${host} is no address that this machine can listen on \\(E[A-Z]+\\)$`))
   }
 })
+
+for (const [name, script] of [['api', 'src/api.js'], ['worker', 'workers/worker.js']] as const) {
+  tap.test(`npm run ${name}: a database that Redis does not have is refused in one line, rather than another one used`, async (t) => {
+    const url = new URL(redisUrl)
+    url.pathname = '/99'
+    const { code, lines } = await start(t, script, { REDIS_URL: url.href })
+    t.equal(code, 1)
+    t.equal(lines.length, 1, lines.join('\n'))
+    t.match(lines[0], /REDIS_URL: this Redis has no database 99$/)
+  })
+}
 
 tap.test('an API listens where it is told to', async (t) => {
   const { url, lines } = await startApi(t, { redisUrl, databaseUrl }, { HOST: '127.0.0.2' })
