@@ -40,6 +40,8 @@ export function openWorkQueue(redisUrl: string, onError: (error: Error) => void)
   const queue = new Queue<PersistJob | CertifyJob>(queueName, {
     connection,
     prefix,
+    // The engine's own connection has found this Redis fit, and said so in one line where it is not.
+    skipVersionCheck: true,
     defaultJobOptions: {
       attempts,
       backoff: { type: 'fixed', delay: retryMs },
@@ -91,12 +93,13 @@ export function startJobWorker(
     if (Value.Check(CertifyJob, data)) await certify(data.certify)
     else if (Value.Check(PersistJob, data)) await persist(data)
     else throw new TypeError('a job names neither a range of an outbox nor a sale')
-  }, { connection, prefix, concurrency, lockDuration: lockMs, stalledInterval: lockMs / 2 })
+  }, { connection, prefix, concurrency, lockDuration: lockMs, stalledInterval: lockMs / 2, skipVersionCheck: true })
   worker.on('error', onError)
   worker.on('failed', (_job, error) => onError(error))
   return {
     async close() {
-      await worker.close()
+      // Without its Redis it would wait for an answer that does not come; what it was at is handed out again.
+      await worker.close(connection.status !== 'ready')
       connection.disconnect()
     },
   }

@@ -10,7 +10,7 @@ import type { Shard } from '../src/keys.js'
 import { createLogger } from '../src/log.js'
 import type { PersistJob } from '../src/outbox.js'
 import { createSandbox } from '../src/payments/sandbox.js'
-import { openWorkQueue, type JobWorker, startJobWorker } from '../src/queue.js'
+import { type JobWorker, openWorkQueue, startJobWorker, type WorkQueue } from '../src/queue.js'
 import { askAboutAttempts } from './attempts.js'
 import { auditEveryMs, auditSale } from './audit.js'
 import { certifyClosed } from './certify.js'
@@ -28,7 +28,7 @@ const askMs = 500
 const resumeMs = 5_000
 const heartbeatMs = 5_000
 /** How long a drain may take before the process ends all the same. */
-const drainMs = 8_000
+const drainMs = 15_000
 
 function start(): void {
   const settings = readSettings('worker', process.env)
@@ -44,21 +44,25 @@ function start(): void {
     production: settings.production,
     warn: (message) => log.warn(message),
   })
-  const queue = openWorkQueue(settings.redisUrl, warn)
   const closed: ClosedSales = new Set()
 
   const loops: Loop[] = []
-  let persisting: JobWorker | undefined
+  let queue: WorkQueue | undefined
+  let jobs: JobWorker | undefined
 
   /** A loop through the shards of all sales; one that fails does not keep the others waiting. */
   function throughSales(name: string, waitMs: number, turn: (shard: Shard) => Promise<number | void>, soonMs = waitMs): void {
     const round = createRounds(engine, closed)
+    const failing = new Set<string>()
     loops.push(startLoop(name, log, async () => {
       let moved = 0
       await Promise.all((await round()).map(async (shard) => {
         try {
           moved += (await turn(shard)) ?? 0
+          failing.delete(shard.saleId)
         } catch (error) {
+          // Once an outage.
+          if (failing.size === failing.add(shard.saleId).size) return
           log.error({ err: error, loop: name, saleId: shard.saleId }, 'a turn failed, and will be tried again')
         }
       }))
@@ -66,11 +70,13 @@ function start(): void {
     }))
   }
 
-  async function work(): Promise<void> {
-    // Waits for a Redis that is away; Postgres is waited for job by job.
+  async function begin(): Promise<void> {
+    // Waits for a Redis that is away and has been found fit; Postgres is waited for job by job.
     await connection.ready
+    const work = openWorkQueue(settings.redisUrl, warn)
+    queue = work
     const persistNow = (job: PersistJob) => persist({ engine, database, provider, log }, job)
-    persisting = startJobWorker(settings.redisUrl, { persist: persistNow, certify: (saleId) => certifyClosed(engine, database, saleId) }, warn)
+    jobs = startJobWorker(settings.redisUrl, { persist: persistNow, certify: (saleId) => certifyClosed(engine, database, saleId) }, warn)
     loops.push(startLoop('heartbeat', log, async () => {
       await engine.heartbeat()
       return heartbeatMs
@@ -79,20 +85,20 @@ function start(): void {
       await resume(engine, database, log)
       return resumeMs
     }))
-    throughSales('relay', relayIdleMs, (shard) => relay(engine, queue, shard, persistNow), busyMs)
-    throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, queue, log, shard, persistNow))
-    throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard, queue.addCertificate))
+    throughSales('relay', relayIdleMs, (shard) => relay(engine, work, shard, persistNow), busyMs)
+    throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, work, log, shard, persistNow))
+    throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard, work.addCertificate))
     throughSales('attempts', askMs, async (shard) => (await askAboutAttempts(engine, provider, log, shard)).count, busyMs)
     throughSales('audit', auditEveryMs, (shard) => auditSale(engine, database, log, shard))
     log.info('the worker is at work')
   }
-  void work()
+  void begin()
 
   closeWithGrace({ delay: drainMs, logger: log }, async ({ err }) => {
     if (err) log.fatal({ err }, 'the worker ends on a fault')
     await Promise.all(loops.map((loop) => loop.stop()))
-    await persisting?.close()
-    await queue.close()
+    await jobs?.close()
+    await queue?.close()
     await database.close()
     connection.close()
     replicas?.connection.close()

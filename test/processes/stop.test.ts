@@ -55,12 +55,14 @@ tap.test('a worker whose Postgres broke every connection, and who has orders for
   t.strictSame(await worker.stop(), ended)
 })
 
-tap.test('a worker whose Redis stopped answering ends with 0', async (t) => {
-  const { stores, line } = await storesBehind(t, 'redis')
-  const [worker, { url: api }] = [startWorker(t, stores), await startApi(t, stores)]
-  await Promise.all([atWork(worker), ready(api)])
-  await publish(api, [ware('mug', 20)])
-  line.hold()
-  await worker.said(/a turn failed/)
-  t.strictSame(await worker.stop(), ended)
-})
+for (const way of ['cut', 'hold'] as const) {
+  tap.test(`a worker whose Redis ${way === 'cut' ? 'broke every connection' : 'stopped answering'} ends with 0`, async (t) => {
+    const { stores, line } = await storesBehind(t, 'redis')
+    const [worker, { url: api }] = [startWorker(t, stores), await startApi(t, stores)]
+    await Promise.all([atWork(worker), ready(api)])
+    await publish(api, [ware('mug', 20)])
+    line[way]()
+    await worker.said(/a turn failed/)
+    t.strictSame(await worker.stop(), ended)
+  })
+}
