@@ -22,24 +22,59 @@ const upTo = (column: string) => `(split_part(${column}, '-', 1)::bigint, split_
 export function saleSnapshot(pool: Pool, saleId: string, lastEntry: string, orderIds: readonly string[]): Promise<SaleSnapshot> {
   return inTransaction(pool, async (connection) => {
     await connection.query('set transaction isolation level repeatable read, read only')
+    const items = await countedItems(connection, saleId, lastEntry)
     return {
-      sold: await soldUnits(connection, saleId, lastEntry),
+      sold: new Map(items.map(({ sku, soldUpTo }) => [sku, soldUpTo])),
       orderIds: await knownOrders(connection, orderIds),
       setApart: await setApart(connection, saleId, lastEntry),
-      wrong: [...(await unbalancedItems(connection, saleId)), ...(await linesWithoutMovement(connection, saleId))],
+      wrong: items.flatMap(judge),
     }
   })
 }
 
-async function soldUnits(connection: Connection, saleId: string, lastEntry: string): Promise<Map<string, number>> {
-  const { rows } = await connection.query<{ sku: string; units: number }>(
-    `select sku, sum(quantity)::bigint as units
-       from orders join order_lines using (order_id)
-      where sale_id = $1 and status = 'paid' and ${upTo('outbox_id')}
-      group by sku`,
+interface CountedItem {
+  readonly sku: string
+  /** The stock of the store, and what its ledger comes to. */
+  readonly quantity: number
+  readonly ledger: number
+  /** What the sale says that it sold, what its orders come to, and those of them up to the entry asked about. */
+  readonly sold: number
+  readonly ordered: number
+  readonly soldUpTo: number
+  /** Lines of orders without a movement of their own. */
+  readonly unmoved: number
+}
+
+/** Every order is read once, whatever the number of items. */
+async function countedItems(connection: Connection, saleId: string, lastEntry: string): Promise<CountedItem[]> {
+  const { rows } = await connection.query<CountedItem>(
+    `with ordered as (
+       select sku, sum(order_lines.quantity) as units,
+              sum(order_lines.quantity) filter (where ${upTo('outbox_id')}) as units_up_to,
+              count(*) filter (where movement.delta is distinct from -order_lines.quantity) as unmoved
+         from orders join order_lines using (order_id) left join stock_movements as movement using (order_id, sku)
+        where orders.sale_id = $1 and status = 'paid'
+        group by sku
+     ), ledger as (
+       select sku, sum(delta) as units from stock_movements
+        where sku in (select sku from sale_items where sale_id = $1)
+        group by sku
+     )
+     select sku, case when sold is null then 0 else items.quantity end as quantity, coalesce(ledger.units, 0)::bigint as ledger, coalesce(sold, 0) as sold,
+            coalesce(ordered.units, 0)::bigint as ordered, coalesce(units_up_to, 0)::bigint as "soldUpTo", coalesce(unmoved, 0) as unmoved
+       from (select sku, sold from sale_items where sale_id = $1) as its full join ordered using (sku)
+       left join items using (sku) left join ledger using (sku)`,
     [saleId, lastEntry],
   )
-  return new Map(rows.map(({ sku, units }) => [sku, units]))
+  return rows
+}
+
+function judge({ sku, quantity, ledger, sold, ordered, unmoved }: CountedItem): { sku: string; detail: string }[] {
+  return [
+    ...(quantity === ledger ? [] : [{ sku, detail: `the store has ${quantity}, and its ledger comes to ${ledger}` }]),
+    ...(sold === ordered ? [] : [{ sku, detail: `${sold} are sold, and the orders come to ${ordered}` }]),
+    ...(unmoved === 0 ? [] : [{ sku, detail: `${unmoved} lines of orders have no movement of their own` }]),
+  ]
 }
 
 async function knownOrders(connection: Connection, orderIds: readonly string[]): Promise<Set<string>> {
@@ -54,32 +89,4 @@ async function setApart(connection: Connection, saleId: string, lastEntry: strin
     [saleId, lastEntry],
   )
   return new Map(rows.map((row) => [row.outbox_id, row.entry]))
-}
-
-/** The stock of the store is what its ledger comes to, and what a sale sold is what its orders come to. */
-async function unbalancedItems(connection: Connection, saleId: string): Promise<{ sku: string; detail: string }[]> {
-  const { rows } = await connection.query<{ sku: string; quantity: number; ledger: number; sold: number; ordered: number }>(
-    `select sku, quantity, sold,
-            (select coalesce(sum(delta), 0) from stock_movements where stock_movements.sku = items.sku)::bigint as ledger,
-            (select coalesce(sum(order_lines.quantity), 0)
-               from orders join order_lines using (order_id)
-              where sale_id = $1 and status = 'paid' and order_lines.sku = items.sku)::bigint as ordered
-       from sale_items join items using (sku) where sale_id = $1`,
-    [saleId],
-  )
-  return rows.flatMap(({ sku, quantity, ledger, sold, ordered }) => [
-    ...(quantity === ledger ? [] : [{ sku, detail: `the store has ${quantity}, and its ledger comes to ${ledger}` }]),
-    ...(sold === ordered ? [] : [{ sku, detail: `${sold} are sold, and the orders come to ${ordered}` }]),
-  ])
-}
-
-async function linesWithoutMovement(connection: Connection, saleId: string): Promise<{ sku: string; detail: string }[]> {
-  const { rows } = await connection.query<{ sku: string; lines: number }>(
-    `select sku, count(*)::bigint as lines
-       from orders join order_lines using (order_id) left join stock_movements as movement using (order_id, sku)
-      where orders.sale_id = $1 and status = 'paid' and movement.delta is distinct from -order_lines.quantity
-      group by sku`,
-    [saleId],
-  )
-  return rows.map(({ sku, lines }) => ({ sku, detail: `${lines} lines of orders have no movement of their own` }))
 }
