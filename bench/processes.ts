@@ -13,6 +13,7 @@ import { promisify } from 'node:util'
 const drainMs = 15_000
 
 const root = new URL('../', import.meta.url)
+const execute = promisify(execFile)
 
 export interface Running {
   readonly pid: number
@@ -25,6 +26,14 @@ export interface Running {
 export function startBuilt(script: string, env: NodeJS.ProcessEnv): Running {
   const file = fileURLToPath(new URL(`dist/${script}`, root))
   return running(script, spawn(process.execPath, [file], { env, stdio: ['ignore', 'inherit', 'inherit'] }))
+}
+
+/** Runs a command of the build to its end. @returns how long it took, its start included, and what it said @throws where it fails */
+export async function runBuilt(script: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<{ seconds: number; said: string }> {
+  const file = fileURLToPath(new URL(`dist/${script}`, root))
+  const started = performance.now()
+  const { stdout } = await execute(process.execPath, [file, ...args], { env })
+  return { seconds: (performance.now() - started) / 1_000, said: stdout }
 }
 
 /** Starts a process of the bench's own, with a channel for messages. */
@@ -70,7 +79,7 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-const { stdout: ticks } = await promisify(execFile)('getconf', ['CLK_TCK'])
+const { stdout: ticks } = await execute('getconf', ['CLK_TCK'])
 const ticksPerSecond = Number(ticks)
 
 /** @returns the seconds of CPU, user and system, that a process has used since it started, all of its threads */

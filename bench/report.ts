@@ -1,17 +1,19 @@
 /** From measurements to tables. What was not reached is said as plainly as what was. */
 import { isReached, median, ratios, type Reach, type Spread, spread } from './figures.js'
 import { type Arrival, type Arrivals, batchedOrders, singleConcurrency, singleOrders } from './persist.js'
+import { type Recovery, recoveredOrders } from './recover.js'
 import { crowds, type Kind, type Round, type Rounds } from './rounds.js'
 
 export interface Measured {
   readonly rounds: Rounds | null
   readonly arrivals: Arrivals | null
+  readonly recoveries: readonly Recovery[] | null
 }
 
 const names: Readonly<Record<Kind, string>> = { hold: 'durable hold', refusal: 'refusal, sold out', empty: 'empty POST' }
 
 /** @returns every figure that was promised and measured in this run */
-export function reaches({ rounds, arrivals }: Measured): Reach[] {
+export function reaches({ rounds, arrivals }: Pick<Measured, 'rounds' | 'arrivals'>): Reach[] {
   const all: Reach[] = []
   if (rounds !== null) {
     for (const crowd of crowds) {
@@ -34,19 +36,16 @@ export function reaches({ rounds, arrivals }: Measured): Reach[] {
 }
 
 export function report(measured: Measured, machine: readonly [string, string][], options: { pairs: number; seconds: number }): string {
-  const { rounds, arrivals } = measured
+  const { rounds, arrivals, recoveries } = measured
   const all = reaches(measured)
-  const missed = all.filter((reach) => !isReached(reach)).length
   return [
     '# What it does a second',
     '',
     'Written by `npm run bench`, all of it in one run. Medians, with the least and the most of the rounds in brackets.',
-    '',
-    missed === 0 ? 'Every figure that the design promises is reached.' : `**${missed} of ${all.length} figures are not reached**; the table says which.`,
-    '',
-    table(['figure', 'promised', 'measured', 'reached'], all.map(reachRow)),
+    ...(all.length === 0 ? [] : reachesSection(all)),
     ...(rounds === null ? [] : roundsSection(rounds, options)),
     ...(arrivals === null ? [] : arrivalsSection(arrivals)),
+    ...(recoveries === null ? [] : recoverySection(recoveries)),
     '',
     '## The machine',
     '',
@@ -55,11 +54,21 @@ export function report(measured: Measured, machine: readonly [string, string][],
     '## To repeat it',
     '',
     'On Linux: `npm ci && npm run bench`. It builds, starts a Redis and a Postgres of its own in a temporary folder (or uses the ones that',
-    '`REDIS_URL`, an empty database, and `DATABASE_URL` name), and writes this file. `npm run bench -- --only holds|refusals|persist`',
+    '`REDIS_URL`, an empty database, and `DATABASE_URL` name), and writes this file. `npm run bench -- --only holds|refusals|persist|recover`',
     'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length. A run whose stores do not add up in',
     'the end ends with 1, and writes nothing.',
     '',
   ].join('\n')
+}
+
+function reachesSection(all: readonly Reach[]): string[] {
+  const missed = all.filter((reach) => !isReached(reach)).length
+  return [
+    '',
+    missed === 0 ? 'Every figure that the design promises is reached.' : `**${missed} of ${all.length} figures are not reached**; the table says which.`,
+    '',
+    table(['figure', 'promised', 'measured', 'reached'], all.map(reachRow)),
+  ]
 }
 
 function reachRow(reach: Reach): string[] {
@@ -138,6 +147,24 @@ function arrivalsSection({ batched, single }: Arrivals): string[] {
     '',
     `Once both ran, batches were ${ranged(ratios(batched, single, ({ steadyRate }) => steadyRate), 1)} times as fast. After every turn: every order in Postgres once, each item's`,
     'quantity, ledger and lines right to the unit, the outbox empty.',
+  ]
+}
+
+function recoverySection(recoveries: readonly Recovery[]): string[] {
+  const of = (figure: (recovery: Recovery) => number) => ranged(spread(recoveries.map(figure)), 2)
+  return [
+    '',
+    '## Recovery',
+    '',
+    'A sale whose paid orders are all in Postgres loses its Redis with everything in it, and `npm run recover` (`dist/src/cli/recover.js`) brings it back; the',
+    'provider is the sandbox, whose charges are lost as well, so none is asked about. Then the sale is ended and certified, and `npm run verify`',
+    '(`dist/src/cli/verify.js`) replays its certificate, an entry an order. Both from the start of the process until its end. No promise is attached to either.',
+    '',
+    table(['orders', 'turns', 'recovered, s', 'certificate verified, s'], [
+      [number(recoveredOrders, 0), String(recoveries.length), of(({ recoverSeconds }) => recoverSeconds), of(({ verifySeconds }) => verifySeconds)],
+    ]),
+    '',
+    "After every turn: each item's available is its allocation less what was sold, to the unit, and an audit finds every promise kept.",
   ]
 }
 

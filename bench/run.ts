@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what the design promises, measured side by side in one run, and written to RESULTS.md.
  *
- *     npm run bench -- [--only holds|refusals|persist] [--pairs n] [--seconds n]
+ *     npm run bench -- [--only holds|refusals|persist|recover] [--pairs n] [--seconds n]
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -10,6 +10,7 @@ import { DoesNotCount, isReached } from './figures.js'
 import { describeMachine } from './machine.js'
 import { measureArrivals } from './persist.js'
 import { build } from './processes.js'
+import { measureRecoveries, recoveredOrders } from './recover.js'
 import { type Measured, reaches, report } from './report.js'
 import { type Kind, measureRounds } from './rounds.js'
 import { type OpenStage, openStage } from './stage.js'
@@ -20,6 +21,7 @@ const kindsOf = {
   // Refusals are held against holds as well as against an empty POST.
   refusals: ['hold', 'empty', 'refusal'],
   persist: [],
+  recover: [],
 } as const satisfies Record<string, readonly Kind[]>
 type Part = keyof typeof kindsOf
 
@@ -31,6 +33,8 @@ interface Options {
 
 /** Most pairs of arrivals in Postgres: each takes a quarter of a minute, and they differ by more than the machine's noise. */
 const arrivalPairsBound = 5
+/** Most sales that are recovered: each takes as long to be made. */
+const recoveriesBound = 5
 
 const say = (line: string) => console.log(line)
 const results = new URL('RESULTS.md', import.meta.url)
@@ -62,6 +66,7 @@ try {
 async function main(options: Options): Promise<void> {
   const { part, pairs, seconds } = options
   const arrivalPairs = Math.min(pairs, arrivalPairsBound)
+  const recoveryTurns = Math.min(pairs, recoveriesBound)
   const kinds = kindsOf[part]
   const started = performance.now()
   say('Building.')
@@ -73,8 +78,11 @@ async function main(options: Options): Promise<void> {
   const rounds = kinds.length > 0 ? await measureRounds(stage, kinds, pairs, seconds) : null
   say(part === 'all' || part === 'persist' ? `Paid orders to Postgres: ${arrivalPairs} pairs.` : 'No orders to Postgres.')
   const arrivals = part === 'all' || part === 'persist' ? await measureArrivals(stage, arrivalPairs) : null
+  say(part === 'all' || part === 'recover' ? `A sale of ${recoveredOrders} paid orders is recovered: ${recoveryTurns} turns.` : 'No recovery.')
+  // The last: it empties Redis.
+  const recoveries = part === 'all' || part === 'recover' ? await measureRecoveries(stage, recoveryTurns) : null
 
-  const measured: Measured = { rounds, arrivals }
+  const measured: Measured = { rounds, arrivals, recoveries }
   const text = report(measured, await describeMachine(stage), options)
   if (part === 'all') await writeFile(results, text)
   else say(`\n${text}`)
@@ -89,7 +97,7 @@ function readOptions(): Options {
     options: { only: { type: 'string', default: 'all' }, pairs: { type: 'string', default: '9' }, seconds: { type: 'string', default: '2' } },
   })
   const { only, pairs, seconds } = values
-  if (!Object.hasOwn(kindsOf, only)) throw new RangeError('--only takes holds, refusals or persist')
+  if (!Object.hasOwn(kindsOf, only)) throw new RangeError('--only takes holds, refusals, persist or recover')
   return { part: only as Part, pairs: whole('--pairs', pairs), seconds: whole('--seconds', seconds) }
 }
 

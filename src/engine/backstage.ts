@@ -15,6 +15,10 @@ const auditSlackMs = 500
 /** How long a sign of life of a worker is believed, in seconds. */
 const heartbeatSeconds = 15
 
+/** Sets a key even where Redis is full: a worker that makes room in it has to be seen, and a sale to be audited. */
+const setWhenFull = `#!lua flags=allow-oom
+return redis.call('SET', KEYS[1], unpack(ARGV))`
+
 /** A range of an outbox, both ends included. */
 export interface OutboxRange {
   readonly first: string
@@ -156,11 +160,11 @@ export function createBackstage(core: Core): Backstage {
     },
 
     async mayAudit({ saleId }, everyMs) {
-      return (await core.redis().set(auditKey(saleId), '1', 'PX', everyMs - auditSlackMs, 'NX')) === 'OK'
+      return (await core.redis().eval(setWhenFull, 1, auditKey(saleId), '1', 'PX', everyMs - auditSlackMs, 'NX')) === 'OK'
     },
 
     async heartbeat() {
-      await core.redis().set(workerKey, String(Date.now()), 'EX', heartbeatSeconds)
+      await core.redis().eval(setWhenFull, 1, workerKey, Date.now(), 'EX', heartbeatSeconds)
     },
 
     async workerSeen() {

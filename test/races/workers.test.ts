@@ -1,5 +1,4 @@
 /** Whatever becomes of workers, jobs and single orders: every order that was paid comes to Postgres, once. */
-import type { Redis } from 'ioredis'
 import { Client } from 'pg'
 import tap, { type Test } from 'tap'
 import { runOn } from '../postgres.js'
@@ -8,22 +7,13 @@ import { assertAccounts, outboxLength, persisted, told } from './accounts.js'
 import { forward, portOf, through } from './forwarder.js'
 import { atWork, startWorker, until } from './processes.js'
 import { buy, good, openShop, order, pay, publish, readOrder, tell, ware } from './shop.js'
+import { handedOut, long, loseJobs } from './time.js'
 
 const killed = { code: null, signal: 'SIGKILL' }
 
 async function ordersIn(databaseUrl: string): Promise<number> {
   const [row] = await runOn<{ count: number }>(databaseUrl, 'select count(*)::int from orders')
   return row!.count
-}
-
-/** Makes time pass for the queue and the outbox alone: no lock of a job holds, and whatever was handed out was so long ago. */
-async function long(redis: Redis, saleId: string): Promise<void> {
-  const locks = await redis.keys('fs:{queue}:*:lock')
-  if (locks.length > 0) await redis.del(...locks)
-  const outbox = `fs:{${saleId}.0}:outbox`
-  const out = await redis.xpending(outbox, 'postgres', '-', '+', 1_000) as [string, ...unknown[]][]
-  const ids = out.map(([id]) => id)
-  if (ids.length > 0) await redis.xclaim(outbox, 'postgres', 'relay', 0, ...ids, 'IDLE', 3_600_000, 'JUSTID')
 }
 
 /** Holds up whoever persists, in the middle of its transaction. @returns what lets it go on */
@@ -103,13 +93,8 @@ tap.test('jobs that the queue has lost are handed out again from the outbox', as
   const { saleId } = await publish(api, wares)
   line.cut()
   const paid = await buy([api], saleId, 'mug', 120)
-  const outbox = `fs:{${saleId}.0}:outbox`
-  await until('all of them are handed out', async () => ((await redis.xpending(outbox, 'postgres').catch(() => [0])) as [number])[0] === 120)
-  await until('the queue has lost every job', async () => {
-    const keys = await redis.keys('fs:{queue}:*')
-    if (keys.length > 0) await redis.del(...keys)
-    return keys.length === 0
-  })
+  await until('all of them are handed out', async () => (await handedOut(redis, saleId)) === 120)
+  await until('the queue has lost every job', () => loseJobs(redis))
 
   line.mend()
   await long(redis, saleId)
