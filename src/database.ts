@@ -8,7 +8,7 @@ import { certifySale, exportCertificate, type ItemResult } from './database/cert
 import { adjust, adjustmentsNotInRedis, deleteAdjustment, keepAdjustmentInStore, markAdjustmentInRedis, type RequestedAdjustment } from './database/adjustments.js'
 import { countDeadOrders, type DeadOrder, deadOrders, retryDeadOrder } from './database/dead.js'
 import { findItem, putItem } from './database/items.js'
-import { knownPayment, order } from './database/orders.js'
+import { knownPayment, order, unheardOf } from './database/orders.js'
 import { persist } from './database/persist.js'
 import { openPool, reaching } from './database/pool.js'
 import { recoverableSale, runningSales } from './database/recovery.js'
@@ -54,6 +54,7 @@ export function openDatabase(databaseUrl: string, onError: (error: Error) => voi
     persist: (entries: readonly OutboxEntry[]) => reaching(persist(pool, entries)),
     order: (orderId: string) => reaching(order(pool, orderId)),
     knownPayment: (paymentId: string) => reaching(knownPayment(pool, paymentId)),
+    unheardOf: (paymentIds: readonly string[]) => reaching(unheardOf(pool, paymentIds)),
 
     certifySale: (saleId: string, results: readonly ItemResult[]) => reaching(certifySale(pool, saleId, results)),
     exportCertificate: (saleId: string, write: (line: string) => void) => reaching(exportCertificate(pool, saleId, write)),

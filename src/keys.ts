@@ -55,6 +55,8 @@ export const workerKey = 'fs:worker'
 export const replicatedKey = 'fs:replicated'
 /** @returns the key that is there while a sale's next audit is not due */
 export const auditKey = (saleId: string): string => `fs:audit:${saleId}`
+/** @returns the key that is there, with the epoch that a sale came back under, while what was paid before has not been looked for */
+export const recoveringKey = (saleId: string): string => `fs:recovering:${saleId}`
 const sandboxPrefix = 'fs:sandbox:'
 /** @returns the key of one charge of the sandbox provider. A provider may choose any id; none makes a hash tag. */
 export const sandboxKey = (paymentId: string): string => `${sandboxPrefix}${encodeURIComponent(paymentId)}`

@@ -2,6 +2,7 @@
 import tap, { type Test } from 'tap'
 import type { AuditReport } from '../src/contract.js'
 import { sandboxKey } from '../src/keys.js'
+import { isRefusal } from '../src/problems.js'
 import { refused } from './contract/refused.js'
 import { newId, openShop } from './contract/shop.js'
 import { runOn } from './postgres.js'
@@ -145,6 +146,23 @@ void tap.test('several sales come back one by one; until the last does, Redis is
   t.match(await recover(t, second), { code: 0, lines: { length: 1 } })
   t.equal((await shop.sale(second)).status, 'open')
   refused(t, await shop.call('GET', '/v1/sales/nobody'), 'sale_not_found')
+})
+
+void tap.test('a recovery that was cut off before it had looked for payments is ended by the next one', async (t) => {
+  await forget()
+  const sku = newId('a')
+  const saleId = await ownSale({ [sku]: 3 })
+  const lost = await shop.paid(saleId, { [sku]: 1 })
+  await loseDisk()
+  const found = await shop.database.recoverableSale(saleId)
+  if (isRefusal(found)) throw new Error(found.refused)
+  t.equal(await shop.engine.recover(found.definition, found.lost), true, 'and then its process dies')
+
+  const next = await recover(t, saleId)
+  t.match(next, { code: 0, lines: [/^1 payments were taken/, /had come back before/] })
+  await shop.drain(saleId)
+  t.match(await shop.redis.hgetall(sandboxKey(lost.payment!.paymentId)), { refunded: /./ })
+  t.match(await recover(t, saleId), { code: 1, lines: [/lives/] })
 })
 
 void tap.test('a sale that lives, is closed or is none is refused with one line, and nothing changes', async (t) => {

@@ -75,6 +75,17 @@ export async function knownPayment(connection: Connection, paymentId: string): P
   return rows[0]?.fate ?? null
 }
 
+/** @returns those of the payments that Postgres has never heard of */
+export async function unheardOf(connection: Connection, paymentIds: readonly string[]): Promise<Set<string>> {
+  const { rows } = await connection.query<{ payment_id: string }>(
+    `select payment_id from unnest($1::text[]) as asked (payment_id)
+      where not exists (select from payments where payments.payment_id = asked.payment_id)
+        and not exists (select from dead_orders where dead_orders.payment_id = asked.payment_id)`,
+    [paymentIds],
+  )
+  return new Set(rows.map((row) => row.payment_id))
+}
+
 async function findOrder(connection: Connection, orderId: string): Promise<OrderRow | undefined> {
   const { rows } = await connection.query<OrderRow>(
     `select orders.order_id, sale_id, cart_id, orders.status, total_amount, orders.currency, customer_name, customer_email, customer_phone,

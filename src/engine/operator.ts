@@ -3,7 +3,7 @@
  * takes effect here first.
  */
 import type { Refusal } from '../problems.js'
-import { markerKey, salesKey, shardKey } from '../keys.js'
+import { markerKey, recoveringKey, salesKey, shardKey } from '../keys.js'
 import type { SaleDefinition } from '../sale.js'
 import { encodeCatalogue } from './catalogue.js'
 import { type Core, shardOf } from './core.js'
@@ -42,6 +42,9 @@ export interface Operator {
   publish(definition: SaleDefinition): Promise<{ readonly startsAtMs: number }>
   /** Publishes a sale that Redis has lost. @returns false where it is there, and lives */
   recover(definition: SaleDefinition, lost: LostSale): Promise<boolean>
+  /** @returns the epoch that a sale came back under, until everything of its recovery is done; else null */
+  recovering(saleId: string): Promise<number | null>
+  recovered(saleId: string): Promise<void>
   /** @returns whether Redis has the sale */
   lives(saleId: string): Promise<boolean>
   /** Puts down that this Redis has every sale that runs. */
@@ -95,7 +98,18 @@ export function createOperator(core: Core): Operator {
     },
 
     async recover(definition, lost) {
+      // Before anything of the sale: whoever is cut off after that can be followed by somebody who ends it.
+      await core.redis().setnx(recoveringKey(definition.saleId), lost.epoch)
       return (await publish(definition, lost)).made
+    },
+
+    async recovering(saleId) {
+      const epoch = await core.redis().get(recoveringKey(saleId))
+      return epoch === null ? null : Number(epoch)
+    },
+
+    async recovered(saleId) {
+      await core.redis().del(recoveringKey(saleId))
     },
 
     async control(saleId, action) {

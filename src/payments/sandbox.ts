@@ -61,8 +61,9 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
 
     async *taken() {
       for await (const keys of usable().scanStream({ match: sandboxKey('*'), count: scanCount }) as AsyncIterable<string[]>) {
-        for (const key of keys) {
-          const { status, orderId, amount, currency, refunded } = await usable().hgetall(key)
+        const redis = usable()
+        const charges = await Promise.all(keys.map(async (key) => [key, await redis.hgetall(key)] as const))
+        for (const [key, { status, orderId, amount, currency, refunded }] of charges) {
           if (status !== 'succeeded' || orderId === undefined || refunded !== undefined) continue
           yield { paymentId: paymentOf(key), orderId, amount: Number(amount), currency: currency! }
         }
