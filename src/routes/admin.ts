@@ -133,7 +133,10 @@ export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { e
     }, async (request, reply) => {
       const { saleId } = request.params
       const done = await engine.control(saleId, action)
-      if (isRefusal(done)) return refuse(reply, done)
+      if (isRefusal(done)) {
+        if (done.refused === 'sale_state') await noteState(saleId)
+        return refuse(reply, done)
+      }
       if (action !== 'end') await noted('a pause', database.setSalePaused(saleId, action === 'pause'))
       if (action === 'end' && done.endsAtMs !== null) await noted('the end of a sale', database.setSaleEnd(saleId, done.endsAtMs))
       const sale = await engine.sale(saleId)
@@ -153,6 +156,14 @@ export const adminRoutes: FastifyPluginAsyncTypebox<AdminDeps> = async (app, { e
     const report = await audit(request.params.saleId, engine, database)
     return isRefusal(report) ? refuse(reply, report) : report
   })
+
+  /** A call that makes no sense any more may be the repetition of one whose answer was lost, and of which Postgres never heard. */
+  async function noteState(saleId: string): Promise<void> {
+    const sale = await engine.sale(saleId)
+    if (isRefusal(sale)) return
+    if (sale.status !== 'ended') await noted('a pause', database.setSalePaused(saleId, sale.status === 'paused'))
+    else if (sale.endsAt !== null) await noted('the end of a sale', database.setSaleEnd(saleId, Date.parse(sale.endsAt)))
+  }
 
   /** Redis has done it and the sale goes by it; Postgres, which may be down, is told as well as can be. */
   async function noted(what: string, note: Promise<void>): Promise<void> {

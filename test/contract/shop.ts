@@ -41,7 +41,7 @@ export const customer = {
   address: { line1: '{1, Main St}', line2: 'Flat 2', city: 'Köln', region: 'NRW', postalCode: '50667', country: 'DE' },
 }
 /** What the store has of every item that a sale here sells, where a test makes none itself. */
-const plenty = 100_000_000
+export const plenty = 100_000_000
 
 export interface Reply<T> {
   readonly status: number
@@ -102,11 +102,12 @@ export function databaseOn(t: Test, url: string): Database {
   return database
 }
 
-export async function openStores(t: Test): Promise<Stores> {
+/** @param reach the address by which the shop reaches the Redis at an address: `redis` itself looks straight at it */
+export async function openStores(t: Test, reach = (redisUrl: string) => redisUrl): Promise<Stores> {
   const databaseUrl = await freshDatabase(t)
   const database = databaseOn(t, databaseUrl)
   const { redis, url } = await freshRedis(t)
-  const { ready, ...engine } = engineOn(t, url, database)
+  const { ready, ...engine } = engineOn(t, reach(url), database)
   await ready
   return { redis, redisUrl: url, database, databaseUrl, ...engine }
 }
@@ -145,8 +146,8 @@ export async function openApp(
   return { app, call }
 }
 
-export async function openShop(t: Test) {
-  const stores = await openStores(t)
+export async function openShop(t: Test, reach?: (redisUrl: string) => string) {
+  const stores = await openStores(t, reach)
   const { redis, engine, database, provider } = stores
   const { app, call } = await openApp(t, stores, {}, stores.metrics)
   const log = createLogger('silent')

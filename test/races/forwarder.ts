@@ -18,7 +18,15 @@ export interface Forwarder {
   mend(): void
 }
 
-export async function forward(t: Test, targetPort: number): Promise<Forwarder> {
+/** Hands on what the two ends of a connection send each other. */
+export type Join = (client: Socket, upstream: Socket) => void
+
+const passAll: Join = (client, upstream) => {
+  client.on('data', (bytes) => upstream.write(bytes))
+  upstream.on('data', (bytes) => client.write(bytes))
+}
+
+export async function forward(t: Test, targetPort: number, join = passAll): Promise<Forwarder> {
   const clients = new Set<Socket>()
   let port = targetPort
   let isCut = false
@@ -40,8 +48,7 @@ export async function forward(t: Test, targetPort: number): Promise<Forwarder> {
     client.on('error', () => {})
     upstream.on('error', () => {})
     for (const socket of [client, upstream]) socket.setNoDelay(true)
-    client.on('data', (bytes) => upstream.write(bytes))
-    upstream.on('data', (bytes) => client.write(bytes))
+    join(client, upstream)
     if (isHeld) client.pause()
   })
   server.listen(0, '127.0.0.1')
