@@ -14,7 +14,9 @@ export interface Forwarder {
   cut(): void
   /** Keeps what clients send, as a network does that has gone silent. */
   hold(): void
-  /** Forwards again, what was held as well. */
+  /** Lets through what clients send, and nothing that comes back. */
+  mute(): void
+  /** Forwards again, what was held as well; what was not let back is lost. */
   mend(): void
 }
 
@@ -23,6 +25,7 @@ export async function forward(t: Test, targetPort: number): Promise<Forwarder> {
   let port = targetPort
   let isCut = false
   let isHeld = false
+  let isMute = false
 
   const server = createServer((client) => {
     if (isCut) {
@@ -41,7 +44,7 @@ export async function forward(t: Test, targetPort: number): Promise<Forwarder> {
     upstream.on('error', () => {})
     for (const socket of [client, upstream]) socket.setNoDelay(true)
     client.on('data', (bytes) => upstream.write(bytes))
-    upstream.on('data', (bytes) => client.write(bytes))
+    upstream.on('data', (bytes) => void (isMute || client.write(bytes)))
     if (isHeld) client.pause()
   })
   server.listen(0, '127.0.0.1')
@@ -64,8 +67,12 @@ export async function forward(t: Test, targetPort: number): Promise<Forwarder> {
       isHeld = true
       for (const client of clients) client.pause()
     },
+    mute() {
+      isMute = true
+    },
     mend() {
       isCut = false
+      isMute = false
       isHeld = false
       for (const client of clients) client.resume()
     },
