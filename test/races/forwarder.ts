@@ -14,6 +14,8 @@ export interface Forwarder {
   cut(): void
   /** Keeps what clients send, as a network does that has gone silent. */
   hold(): void
+  /** Lets through what clients send, and keeps what comes back. */
+  mute(): void
   /** Forwards again, what was held as well. */
   mend(): void
 }
@@ -27,7 +29,7 @@ const passAll: Join = (client, upstream) => {
 }
 
 export async function forward(t: Test, targetPort: number, join = passAll): Promise<Forwarder> {
-  const clients = new Set<Socket>()
+  const clients = new Map<Socket, Socket>()
   let port = targetPort
   let isCut = false
   let isHeld = false
@@ -38,7 +40,7 @@ export async function forward(t: Test, targetPort: number, join = passAll): Prom
       return
     }
     const upstream = connect(port, '127.0.0.1')
-    clients.add(client)
+    clients.set(client, upstream)
     client.once('close', () => {
       clients.delete(client)
       upstream.destroy()
@@ -55,7 +57,7 @@ export async function forward(t: Test, targetPort: number, join = passAll): Prom
   await once(server, 'listening')
   t.teardown(() => {
     server.close()
-    for (const client of clients) client.destroy()
+    for (const client of clients.keys()) client.destroy()
   })
 
   return {
@@ -65,16 +67,19 @@ export async function forward(t: Test, targetPort: number, join = passAll): Prom
     },
     cut() {
       isCut = true
-      for (const client of clients) client.destroy()
+      for (const client of clients.keys()) client.destroy()
     },
     hold() {
       isHeld = true
-      for (const client of clients) client.pause()
+      for (const client of clients.keys()) client.pause()
+    },
+    mute() {
+      for (const upstream of clients.values()) upstream.pause()
     },
     mend() {
       isCut = false
       isHeld = false
-      for (const client of clients) client.resume()
+      for (const socket of [...clients.keys(), ...clients.values()]) socket.resume()
     },
   }
 }

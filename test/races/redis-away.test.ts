@@ -112,6 +112,7 @@ tap.test('a Redis that may lose what it acknowledged is refused at the start, wi
     await own.set(setting, value)
     for (const script of ['src/api.js', 'workers/worker.js']) {
       const refused = startProcess(t, script, stores, { LOG_LEVEL: 'warn', PORT: '0', ADMIN_TOKEN: adminToken })
+      await refused.said(/Redis may lose acknowledged writes/)
       const { code } = await refused.ended
       t.ok(code !== null && code > 0, `${script} ends with ${code}`)
       // On a machine that is busy, the log may have a line of a command that took too long.

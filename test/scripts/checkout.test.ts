@@ -50,6 +50,16 @@ tap.test('checking out again answers with the same order as it is now, in whatev
   await scene.whole(t)
 })
 
+tap.test('an order keeps the price that it was made at, whatever becomes of the item’s', async (t) => {
+  const scene = await openScene(engine, redis)
+  const id = await scene.pending('p1', 'A=3')
+  const stock = (await redis.hget(scene.key('stock'), 'A'))!
+  await redis.hset(scene.key('stock'), 'A', stock.replace(' 2500 ', ' 9900 '))
+  t.match(await scene.look(id), { total: 7_500, lines: 'A 3 2500 10 7 0' })
+  t.match(await scene.settle(id, 'p1', 'succeeded', 7_500), { state: 'paid', total: 7_500, lines: /^A 3 2500 / })
+  t.match((await redis.xrange(scene.key('outbox'), '-', '+'))[0]![1].join('\n'), /\nA=3=2500\n/, 'and so it comes to Postgres')
+})
+
 tap.test('one cart checked out twice in one batch is one order', async (t) => {
   const scene = await openScene(engine, redis)
   const id = await scene.cart('A=3')

@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import tap from 'tap'
+import { connect, createEngine } from '../../src/engine/engine.js'
 import { loadScripts, runScript, scriptNames, scripts } from '../../src/engine/scripts.js'
 import { newLocalId } from '../../src/ids.js'
-import { freshEngine, publishSale } from '../redis.js'
+import { createLogger } from '../../src/log.js'
+import { isRefusal } from '../../src/problems.js'
+import { forward, portOf, through } from '../races/forwarder.js'
+import { until } from '../races/processes.js'
+import { counters, freshEngine, publishSale } from '../redis.js'
 
-const { engine, redis } = await freshEngine(tap)
+const { engine, redis, url } = await freshEngine(tap)
 
 tap.test('every script begins with its engine, so that Redis refuses it up front where it cannot write', async (t) => {
   for (const name of scriptNames) t.match(scripts[name].source, /^#!lua( flags=[a-z,-]+)?\n/, name)
@@ -58,6 +63,26 @@ tap.test('a Redis that has forgotten its scripts gets them again, in the middle 
   t.ok(carts.every((reply) => Array.isArray(reply) && /^OK /.test(String(reply[1]))))
   await redis.script('FLUSH')
   t.match(await engine.item(saleId, 'A'), { stock: { quantity: 100, available: 78, inCarts: 22 } })
+})
+
+tap.test('what Redis did and nobody heard of is done once: only who asked may ask again', async (t) => {
+  const { saleId } = await publishSale(engine, { items: { A: 10 } })
+  const line = await forward(t, portOf(url, 6379))
+  const connection = connect({ url: through(url, line), durability: 'checked', log: createLogger('silent'), onUnfit: (error) => t.fail(error.message) })
+  t.teardown(() => connection.close())
+  await connection.ready
+  const cut = createEngine({ connection, nothingPublished: async () => true })
+  const lines = [{ sku: 'A', quantity: 1 }]
+  t.notOk(isRefusal(await cut.createCart(saleId, lines)))
+
+  line.mute()
+  const unheard = cut.createCart(saleId, lines).then(() => 'answered', () => 'not known')
+  await until('Redis has taken the unit', async () => (await counters(redis, saleId, 'A')).inCarts === 2)
+  line.cut()
+  line.mend()
+  t.equal(await unheard, 'not known')
+  await until('the connection is back', async () => cut.item(saleId, 'A').then(() => true, () => false))
+  t.match(await cut.item(saleId, 'A'), { stock: { available: 8, inCarts: 2 } })
 })
 
 tap.test('whatever else goes wrong in a script is the caller’s to know, and leaves no trace', async (t) => {

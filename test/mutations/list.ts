@@ -1,0 +1,6 @@
+import { holds } from './holds.js'
+import type { Mutation } from './mutation.js'
+import { payments } from './payments.js'
+import { stores } from './stores.js'
+
+export const mutations: readonly Mutation[] = [...holds, ...payments, ...stores]
