@@ -7,7 +7,7 @@ import type { Cart, Order } from '../../src/contract.js'
 import { assertWhole, counters, moveTime } from '../redis.js'
 import { assertAccounts, drained, sandboxMoney } from './accounts.js'
 import {
-  type Answer, call, cancelOrder, checkOut, good, openCart, openShop, order, pay, publish, readCart, readOrder, removeCart, setLine, tell, ware,
+  type Answer, call, cancelOrder, checkOut, good, openCart, openShop, order, patiently, pay, publish, readCart, readOrder, removeCart, setLine, tell, ware,
 } from './shop.js'
 import { atWork, startWorker } from './processes.js'
 
@@ -102,7 +102,7 @@ tap.test('orders that lapse while they are being paid are paid or lapse, and nev
   await drained(redis, saleId)
   const paid = paying.flatMap(({ value }) => (value?.status === 'paid' ? [value] : []))
   // A charge that came too late took money as well: it went back, or its order found units again.
-  const late = (await many(200, (i) => readOrder(api(i), orders[i]!.orderId))).flatMap(({ value }) => (value?.status === 'paid' ? [value.orderId] : []))
+  const late = (await many(200, (i) => patiently(() => readOrder(api(i), orders[i]!.orderId)))).flatMap(({ value }) => (value?.status === 'paid' ? [value.orderId] : []))
   t.ok(paid.every(({ orderId }) => late.includes(orderId)), 'who was told that an order is paid has it')
   await assertAccounts(t, shop, { saleId, wares, paid: late, taken: (await sandboxMoney(redis)).charged })
 })
@@ -133,7 +133,7 @@ tap.test('payments that succeed after their orders lapsed get what is left, and 
   for (const worker of [startWorker(t, shop.stores), startWorker(t, shop.stores)]) await atWork(worker)
   await moveTime(redis, saleId, 3_600_000)
   await drained(redis, saleId)
-  const ended = await many(200, async (i) => good(await readOrder(api(i), orders[i]!.orderId)))
+  const ended = await many(200, async (i) => good(await patiently(() => readOrder(api(i), orders[i]!.orderId))))
   const paid = ended.filter(({ status }) => status === 'paid')
   t.equal(ended.filter(({ status }) => status === 'refunded').length, held)
   await assertAccounts(t, shop, { saleId, wares, paid: paid.map(({ orderId }) => orderId), taken: pending.map(({ payment }) => payment!.paymentId) })

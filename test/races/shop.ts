@@ -67,6 +67,12 @@ export const pay = (api: string, orderId: string, paymentToken: string) =>
 export const readOrder = (api: string, orderId: string) => call<Order>('GET', `${api}/v1/orders/${orderId}`)
 export const cancelOrder = (api: string, orderId: string) => call<null>('DELETE', `${api}/v1/orders/${orderId}`)
 
+/** Asks again while the outcome is not known: only for what may be asked twice. */
+export const patiently = <T>(ask: () => Promise<Answer<T>>): Promise<Answer<T>> => until('an answer', async () => {
+  const answer = await ask()
+  return answer.status !== 503 && answer
+})
+
 /** Makes so many orders of one unit each, all at once, over all the processes. */
 export function order(apis: readonly string[], saleId: string, sku: string, count: number): Promise<Order[]> {
   return Promise.all(Array.from({ length: count }, async (_, i) => {
