@@ -25,6 +25,11 @@ export function tally(parser: Parser, say: (line: string) => void): Tally {
 
 function follow(parser: Parser, node: Node, say: (line: string) => void): void {
   let open: Node | null = null
+  // What a test says of itself, its seed for one; the runner's own remarks are left out.
+  parser.on('comment', (comment: string) => {
+    const remark = comment.trim().replace(/^#\s*/, '')
+    if (node.path.length > 1 && !/^(Subtest|time=|\{ total|failed )/.test(remark)) say(`     ${node.path.at(-1)}: ${remark}`)
+  })
   parser.on('child', (child: Parser) => {
     open = { name: child.name, path: [...node.path, child.name], passed: 0, failed: 0, skipped: 0, subtests: 0 }
     node.subtests += 1
