@@ -70,6 +70,28 @@ tap.test('workers killed before and after their commit: another one takes over, 
   await assertAccounts(t, { redis, stores }, { saleId, wares, ...told(paid) })
 })
 
+tap.test('a job whose worker dies five times is done by the sixth', async (t) => {
+  const { apis: [api], redis, stores } = await openShop(t)
+  const wares = [ware('mug', 40)]
+  const { saleId } = await publish(api, wares)
+  const paid = await buy([api], saleId, 'mug', 40)
+  for (let death = 0; death < 5; death += 1) {
+    const letGo = await holdUp(t, stores.databaseUrl)
+    const worker = startWorker(t, stores)
+    await atWork(worker)
+    await long(redis, saleId)
+    await waiting(stores.databaseUrl)
+    worker.kill('SIGKILL')
+    t.strictSame(await worker.ended, killed)
+    await letGo()
+  }
+  t.equal(await ordersIn(stores.databaseUrl), 0, 'no death has committed anything')
+  await atWork(startWorker(t, stores))
+  await long(redis, saleId)
+  await persisted(redis, saleId, 60_000)
+  await assertAccounts(t, { redis, stores }, { saleId, wares, ...told(paid) })
+})
+
 tap.test('one of two workers is killed in the middle of hundreds of orders, and the other brings them all', async (t) => {
   const { apis, redis, stores, workers: [victim] } = await openShop(t, { apis: 2, workers: 2 })
   const wares = [ware('mug', 600)]
