@@ -48,19 +48,33 @@ export function buyer(name: string, seed: number, { apis, saleId, wares, told }:
   let visits = 0
   const api = () => dice.pick(apis)
 
-  /** Once; twice, one after the other; or both at once, to two processes. Each asks again while its outcome is not known. */
+  /** @returns an answer, or null where the process died before it gave one */
+  async function heard<T>(asking: Promise<Answer<T>>): Promise<Answer<T> | null> {
+    try {
+      return await asking
+    } catch (error) {
+      // What fetch throws where a connection is refused, or breaks.
+      if (!(error instanceof TypeError)) throw error
+      told.note('no answer')
+      return null
+    }
+  }
+
+  /** Asks again while the outcome is not known. */
+  const patiently = <T>(ask: (api: string) => Promise<Answer<T>>, where = api()): Promise<Answer<T>> => until('an answer', async () => {
+    const answer = await heard(ask(where))
+    // 408: this process was too busy to send what it had begun.
+    const unknown = answer?.status === 503 || answer?.status === 408
+    if (unknown) told.refusal(answer)
+    return !unknown && answer
+  })
+
+  /** Once; twice, one after the other; or both at once, to two processes. */
   async function insist<T>(ask: (api: string) => Promise<Answer<T>>, once = 60): Promise<Answer<T>[]> {
-    const patiently = (where: string) => until('an answer', async () => {
-      const answer = await ask(where)
-      // 408: this process was too busy to send what it had begun.
-      const unknown = answer.status === 503 || answer.status === 408
-      if (unknown) told.refusal(answer)
-      return !unknown && answer
-    })
     const [first, second] = [api(), api()]
-    if (dice.chance(once)) return [await patiently(first)]
-    if (dice.chance(50)) return [await patiently(first), await patiently(second)]
-    return Promise.all([patiently(first), patiently(second)])
+    if (dice.chance(once)) return [await patiently(ask, first)]
+    if (dice.chance(50)) return [await patiently(ask, first), await patiently(ask, second)]
+    return Promise.all([patiently(ask, first), patiently(ask, second)])
   }
 
   function wish(eager: boolean): LineRequest[] {
@@ -76,8 +90,8 @@ export function buyer(name: string, seed: number, { apis, saleId, wares, told }:
       const leaving = new AbortController()
       const left = openCart(api(), saleId, items, key, leaving.signal).catch(() => null)
       setTimeout(() => leaving.abort(), dice.below(8))
-      const heard = await left
-      if (heard) told.cart(heard, key)
+      const last = await left
+      if (last) told.cart(last, key)
     }
     const answers = await insist((where) => openCart(where, saleId, items, key))
     for (const answer of answers) told.cart(answer, key)
@@ -104,7 +118,7 @@ export function buyer(name: string, seed: number, { apis, saleId, wares, told }:
   }
 
   async function look(orderId: string): Promise<Order | null> {
-    const answer = await readOrder(api(), orderId)
+    const answer = await patiently((where) => readOrder(where, orderId))
     told.order(answer)
     return answer.value
   }
@@ -123,9 +137,12 @@ export function buyer(name: string, seed: number, { apis, saleId, wares, told }:
 
   async function charge({ orderId }: Order, token: string): Promise<Order | null> {
     let latest: Order | null = null
-    const answers = token === 'tok_unreachable' ? [await pay(api(), orderId, token)] : await insist((where) => pay(where, orderId, token), 75)
+    // Told that its outcome is not known, nobody would ask again with a token that is never answered.
+    const answers = token === 'tok_unreachable' ? [await heard(pay(api(), orderId, token))] : await insist((where) => pay(where, orderId, token), 75)
     for (const answer of answers) {
-      told.order(answer)
+      if (answer === null) continue
+      if (token === 'tok_unreachable' && answer.status === 503) told.note('the provider was not reached')
+      else told.order(answer)
       latest = answer.value ?? latest
     }
     return latest

@@ -10,6 +10,7 @@ export interface Told {
   readonly carts: ReadonlyMap<string, ReadonlySet<string>>
   /** Random parts of the ids of all carts and orders. */
   readonly ids: ReadonlySet<string>
+  readonly orders: ReadonlySet<string>
   readonly paid: ReadonlySet<string>
   /** Payments that went well, whatever they paid for. */
   readonly taken: ReadonlySet<string>
@@ -24,6 +25,8 @@ export interface Told {
   refusal(answer: Answer<unknown>, own?: (sku: string) => number): void
   /** The provider has taken this money, and the shop knows. */
   payment(paymentId: string): void
+  /** Counts what was no answer, or no more than was expected. */
+  note(what: string): void
 }
 
 export const localOf = (id: string): string => id.slice(-22)
@@ -32,6 +35,7 @@ export function listen(wares: readonly Ware[], holdAt: 'cart' | 'checkout'): Tol
   const ware = new Map(wares.map((one) => [one.sku, one]))
   const carts = new Map<string, Set<string>>()
   const ids = new Set<string>()
+  const orders = new Set<string>()
   const paidAt = new Map<string, number>()
   const taken = new Set<string>()
   const soldOutAt = new Map<string, number>()
@@ -64,6 +68,7 @@ export function listen(wares: readonly Ware[], holdAt: 'cart' | 'checkout'): Tol
   const told: Told = {
     carts,
     ids,
+    orders,
     taken,
     wrong,
     counts,
@@ -92,6 +97,7 @@ export function listen(wares: readonly Ware[], holdAt: 'cart' | 'checkout'): Tol
       const { orderId, status, items, payment } = answer.value
       count(`order ${status}`)
       ids.add(localOf(orderId))
+      orders.add(orderId)
       const live = status === 'awaiting_payment' || status === 'payment_pending'
       linesAreWhole(items, live, live, answer.sentAt)
       must(status === 'paid' || answer.sentAt < (paidAt.get(orderId) ?? Infinity), () => `${orderId} was paid, and then ${status}`)
@@ -116,6 +122,7 @@ export function listen(wares: readonly Ware[], holdAt: 'cart' | 'checkout'): Tol
     payment(paymentId) {
       taken.add(paymentId)
     },
+    note: count,
   }
   return told
 }
