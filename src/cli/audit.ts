@@ -1,7 +1,8 @@
 /** `npm run audit -- <saleId>`: holds a sale against its promises and prints what it found; ends with 1 where one is broken. */
 import { audit } from '../audit.js'
 import { isRefusal } from '../problems.js'
-import { columns, runTool, ToolError } from './tool.js'
+import { columns } from './columns.js'
+import { runTool, ToolError } from './tool.js'
 
 await runTool(async ({ engine, database }) => {
   const [saleId, ...rest] = process.argv.slice(2)

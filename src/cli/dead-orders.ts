@@ -3,7 +3,8 @@
  * it, or one, again. Ends with 1 where something is refused still.
  */
 import type { DeadOrder } from '../database.js'
-import { columns, runTool, type Tool, ToolError } from './tool.js'
+import { columns } from './columns.js'
+import { runTool, type Tool, ToolError } from './tool.js'
 
 const usage = 'npm run dead-orders -- list, or: npm run dead-orders -- retry [<saleId> <outboxId>]'
 

@@ -8,6 +8,9 @@ import { until } from './processes.js'
 import { type Answer, cancelOrder, checkOut, openCart, pay, readOrder, removeCart, setLine, tell, type Ware } from './shop.js'
 import type { Told } from './told.js'
 
+/** How long it may take until somebody has asked about a payment: a worker that dies while it asks is followed half a minute later. */
+const askedWithinMs = 120_000
+
 export interface Random {
   /** @returns a whole number from 0 to below `bound` */
   below(bound: number): number
@@ -168,7 +171,7 @@ export function buyer(name: string, seed: number, { apis, saleId, wares, told }:
     }],
     [5, async (order) => {
       await charge(order, 'tok_unreachable')
-      await until('a worker has asked for the outcome', async () => (await look(order.orderId))?.status !== 'payment_pending')
+      await until('a worker has asked for the outcome', async () => (await look(order.orderId))?.status !== 'payment_pending', askedWithinMs)
       if (dice.chance(60)) await charge(order, 'tok_ok')
     }],
     [8, (order) => hear(order, 'payment.succeeded', ownPage())],
