@@ -22,6 +22,8 @@ export interface BringUpOptions {
   signal?: AbortSignal
   /** Where to look for an installed Postgres, other than in the system's own place. */
   postgresFolders?: string[]
+  /** What a Redis of our own is told besides what the engine demands of it: `--name`, `value`, … */
+  redisSettings?: readonly string[]
 }
 
 /**
@@ -46,7 +48,7 @@ export async function bringUp(options: BringUpOptions): Promise<Servers> {
     const around: Surroundings = { folder, user, env, say, claim, signal }
     let redisUrl = givenRedis
     if (redisUrl === null) {
-      const redis = await startRedis(around)
+      const redis = await startRedis(around, options.redisSettings)
       started.push(redis)
       redisUrl = `redis://127.0.0.1:${redis.port}`
     } else say(`Redis at ${hostOf(redisUrl)}, from REDIS_URL.`)

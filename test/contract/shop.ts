@@ -102,11 +102,14 @@ export function databaseOn(t: Test, url: string): Database {
   return database
 }
 
-/** @param reach the address by which the shop reaches the Redis at an address: `redis` itself looks straight at it */
-export async function openStores(t: Test, reach = (redisUrl: string) => redisUrl): Promise<Stores> {
+/**
+ * @param reach the address by which the shop reaches the Redis at an address: `redis` itself looks straight at it
+ * @param server the address of a Redis, where it is not the one that all tests share
+ */
+export async function openStores(t: Test, reach = (redisUrl: string) => redisUrl, server?: string): Promise<Stores> {
   const databaseUrl = await freshDatabase(t)
   const database = databaseOn(t, databaseUrl)
-  const { redis, url } = await freshRedis(t)
+  const { redis, url } = await freshRedis(t, server)
   const { ready, ...engine } = engineOn(t, reach(url), database)
   await ready
   return { redis, redisUrl: url, database, databaseUrl, ...engine }
@@ -146,8 +149,8 @@ export async function openApp(
   return { app, call }
 }
 
-export async function openShop(t: Test, reach?: (redisUrl: string) => string) {
-  const stores = await openStores(t, reach)
+export async function openShop(t: Test, reach?: (redisUrl: string) => string, server?: string) {
+  const stores = await openStores(t, reach, server)
   const { redis, engine, database, provider } = stores
   const { app, call } = await openApp(t, stores, {}, stores.metrics)
   const log = createLogger('silent')

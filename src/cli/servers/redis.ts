@@ -28,7 +28,7 @@ export async function redisTrouble(url: string): Promise<string | null> {
 }
 
 /** A Redis of our own, durable as the engine demands it, on data that stays between starts. */
-export async function startRedis(around: Surroundings): Promise<Launched> {
+export async function startRedis(around: Surroundings, settings: readonly string[] = []): Promise<Launched> {
   const program = (await installed(around)) ?? (await unpacked(around))
   around.say(`Redis ${program.version} from ${program.source}.`)
   const cwd = join(around.folder, 'redis')
@@ -42,6 +42,7 @@ export async function startRedis(around: Surroundings): Promise<Launched> {
       args: (port) => [
         ...['--port', String(port), '--bind', '127.0.0.1', '--dir', cwd, '--databases', '64', '--save', ''],
         ...['--appendonly', 'yes', '--appendfsync', 'always', '--no-appendfsync-on-rewrite', 'no', '--maxmemory-policy', 'noeviction'],
+        ...settings,
       ],
       // Redis writes its own title over its arguments, and that one holds its address.
       marks: (port) => [cwd, `127.0.0.1:${port}`],
