@@ -33,12 +33,20 @@ export function describeError(error: unknown, depth = 4): DescribedError {
 }
 
 /** @returns a log of JSON lines; on stdout, where no other destination is named */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
+export function createLogger(level: string, destination: DestinationStream = standardOutput()): Logger {
   const options = {
     level,
     serializers: { err: (error: unknown) => describeError(error) },
     // Not only errors: libraries put addresses into their messages, and an error without words of ours is its own.
     hooks: { streamWrite: redact },
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination)
+}
+
+/** Stdout, for as long as somebody reads it: a process whose reader has died does its work, and ends, all the same. */
+function standardOutput(): DestinationStream {
+  const stream = pino.destination({ sync: true })
+  // A reader that died may be told as ECONNRESET, which pino does not take for a broken pipe; and then a flush tries for ever.
+  stream.on('error', () => Object.assign(stream, { write: () => true, flushSync: () => {}, end: () => {} }))
+  return stream
 }

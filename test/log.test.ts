@@ -1,4 +1,6 @@
 /** What a log may know: enough to find what went wrong, and nothing that anybody could use. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import tap, { type Test } from 'tap'
 import { formatId, newLocalId, redactId } from '../src/ids.js'
 import { shardKey } from '../src/keys.js'
@@ -147,4 +149,25 @@ tap.test('a request that is refused is not logged at all', async (t) => {
   refused(t, await call('PUT', `/v1/carts/${cartId}/items/A`, { body: `{"quantity": "${customer.email}` }), 'invalid_request')
   refused(t, await call('GET', `/nowhere/${cartId}`), 'route_not_found')
   t.strictSame(lines, [])
+})
+
+tap.test('a process whose reader has died goes on, and ends', async (t) => {
+  const log = new URL('../dist/src/log.js', import.meta.url).href
+  const script = `
+    const { createLogger } = await import('${log}')
+    const log = createLogger('info')
+    log.info('somebody reads')
+    process.send('written')
+    process.once('message', () => {
+      for (const line of ['one', 'two', 'three']) log.warn(line)
+      log.fatal('and the end')
+      process.exit(7)
+    })`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  await once(child, 'message')
+  // With a line unread, so that the next one is told that the connection was reset.
+  child.stdout!.destroy()
+  child.send('go on')
+  t.strictSame(await once(child, 'exit'), [7, null])
 })
