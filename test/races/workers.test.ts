@@ -31,6 +31,10 @@ async function holdUp(t: Test, databaseUrl: string): Promise<() => Promise<void>
   return letGo
 }
 
+/** What a killed worker has begun in Postgres may wait there for a lock, until it has it and finds that nobody listens. */
+const buried = (databaseUrl: string) => until('nothing is left of it in Postgres', async () =>
+  (await runOn(databaseUrl, `select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'`)).length === 0)
+
 const waiting = (databaseUrl: string) => until('a worker is in the middle of a transaction', async () =>
   (await runOn(databaseUrl, `select 1 from pg_locks where relation = 'order_lines'::regclass and not granted`)).length > 0)
 
@@ -47,6 +51,7 @@ tap.test('workers killed before and after their commit: another one takes over, 
   first.kill('SIGKILL')
   t.strictSame(await first.ended, killed)
   await letGo()
+  await buried(databaseUrl)
   t.equal(await ordersIn(databaseUrl), 0, 'what was not committed is not there')
 
   letGo = await holdUp(t, databaseUrl)
@@ -84,6 +89,7 @@ tap.test('a job whose worker dies five times is done by the sixth', async (t) =>
     worker.kill('SIGKILL')
     t.strictSame(await worker.ended, killed)
     await letGo()
+    await buried(stores.databaseUrl)
   }
   t.equal(await ordersIn(stores.databaseUrl), 0, 'no death has committed anything')
   await atWork(startWorker(t, stores))
