@@ -6,6 +6,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, t
 import type { ApiSettings } from './config.js'
 import type { Database } from './database.js'
 import type { Engine } from './engine/engine.js'
+import type { FeedOptions } from './events.js'
 import { createLogger } from './log.js'
 import { createMetrics, type Metrics } from './metrics.js'
 import type { PaymentProvider } from './payments/provider.js'
@@ -16,6 +17,7 @@ import { limitClients } from './plugins/limits.js'
 import { answerBrokenHttp, answerProblems, answerUnroutable } from './plugins/problems.js'
 import { adminRoutes } from './routes/admin.js'
 import { cartsRoutes } from './routes/carts.js'
+import { eventsRoutes } from './routes/events.js'
 import { operationsRoutes } from './routes/operations.js'
 import { ordersRoutes } from './routes/orders.js'
 import { paymentsRoutes } from './routes/payments.js'
@@ -31,6 +33,8 @@ export interface AppDeps {
   readonly logger?: FastifyBaseLogger
   /** The composer's, where the engine counts into the same ones. */
   readonly metrics?: Metrics
+  /** How sales are watched, where it is not as usual. */
+  readonly watching?: Partial<Pick<FeedOptions, 'timers' | 'bound'>>
 }
 
 /** Largest body of most routes, in bytes. */
@@ -49,7 +53,7 @@ const forbidCaching: onRequestHookHandler = (_request, reply, done) => {
 }
 
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { engine, database, provider, settings, metrics = createMetrics() } = deps
+  const { engine, database, provider, settings, metrics = createMetrics(), watching = {} } = deps
   const loggerInstance: FastifyBaseLogger = deps.logger ?? createLogger('silent')
   const app = fastify({
     loggerInstance,
@@ -85,6 +89,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       if (route.method === 'GET') route.onRequest = [route.onRequest ?? [], forbidCaching].flat()
     })
     await live.register(salesRoutes, { engine })
+    await live.register(eventsRoutes, { engine, watching })
     await live.register(cartsRoutes, { engine, database })
     await live.register(ordersRoutes, { engine, database, provider })
     await live.register(paymentsRoutes, { engine, secrets: settings.paymentWebhookSecrets })

@@ -100,6 +100,16 @@ export const Sale = Strict({ ...saleFields, items: Type.Optional(Type.Array(Sale
 export type Sale = Static<typeof Sale>
 export const SaleList = Strict({ sales: Type.Array(Sale) })
 
+/** What changes about a sale while it is watched. */
+export const StockEvent = Strict({
+  saleId: ClientId,
+  status: SaleStatus,
+  startsAt: Time,
+  endsAt: Nullable(Time),
+  items: Type.Array(Strict({ sku: ClientId, stock: SaleStock, lowStock: Type.Boolean(), mayReturnAt: Nullable(Time) })),
+}, { description: 'The data of a `stock` event: the sale as it is now, with every item in the first event, and those that have changed in each later one.' })
+export type StockEvent = Static<typeof StockEvent>
+
 // --- Carts -----------------------------------------------------------------------------------------
 
 export const CartLine = Strict({

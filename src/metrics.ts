@@ -29,6 +29,10 @@ export interface Metrics {
   unrouted(status: number): void
   /** Reads the outboxes at every scrape. `read` has to be bounded in time; where it fails, the scrape goes on without. */
   watchOutboxes(read: () => Promise<readonly OutboxState[]>): void
+  /** Counts those who watch a sale, at every scrape. */
+  watchWatchers(count: () => number): void
+  /** Counts a watcher that was dropped because it read too slowly. */
+  dropped(): void
   /** Adds the process' own memory, CPU and event loop. */
   watchProcess(): void
 }
@@ -54,6 +58,7 @@ export function createMetrics(): Metrics {
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
     registers,
   })
+  const slow = new Counter({ name: 'flash_sale_watchers_dropped_total', help: 'Watchers that were dropped because they read too slowly', registers })
   const requests = countRequests(registry)
   return {
     registry,
@@ -63,6 +68,10 @@ export function createMetrics(): Metrics {
     countRoutes: requests.countRoutes,
     unrouted: requests.unrouted,
     watchOutboxes: (read) => watchOutboxes(registry, read),
+    watchWatchers(count) {
+      const watchers: Gauge = new Gauge({ name: 'flash_sale_watchers', help: 'Streams of events that are open', registers, collect: () => watchers.set(count()) })
+    },
+    dropped: () => slow.inc(),
     watchProcess: () => collectDefaultMetrics({ register: registry }),
   }
 }

@@ -12,6 +12,7 @@ const calls: [string, string, number[]][] = [
   ['get', '/v1/sales', [200]],
   ['get', '/v1/sales/{saleId}', [200, 404]],
   ['get', '/v1/sales/{saleId}/items/{sku}', [200, 404]],
+  ['get', '/v1/sales/{saleId}/events', [200, 404, 503]],
   ['post', '/v1/sales/{saleId}/carts', [201, 404, 409, 410, 422]],
   ['get', '/v1/carts/{cartId}', [200, 404, 410]],
   ['put', '/v1/carts/{cartId}/items/{sku}', [200, 404, 409, 410, 422]],
