@@ -26,6 +26,7 @@ const ApiEnvironment = Type.Object({
   ...Shared,
   HOST: Type.String({ default: '127.0.0.1' }),
   PORT: Type.Integer({ default: 3000, minimum: 0, maximum: 65_535 }),
+  API_PROCESSES: Type.Integer({ default: 1, minimum: 1, maximum: 128 }),
   ADMIN_TOKEN: Type.String({ default: '', pattern: '^[\\u0021-\\u007e]*$' }),
   PAYMENT_WEBHOOK_SECRET: Type.String({ default: '' }),
   RATE_LIMIT_MAX: Type.Integer({ default: 0, minimum: 0, maximum: 1_000_000 }),
@@ -48,6 +49,8 @@ export interface Settings {
 export interface ApiSettings extends Settings {
   readonly host: string
   readonly port: number
+  /** API processes on this port; 1 is this process alone. */
+  readonly processes: number
   /** Null: every operator call answers 401. */
   readonly adminToken: string | null
   /** Any of them may have signed an event; several only while one is rotated. None: every event answers 401. */
@@ -80,6 +83,7 @@ export function readSettings(kind: ProcessKind, env: NodeJS.ProcessEnv = process
     ...shared(api),
     host: api.HOST,
     port: api.PORT,
+    processes: api.API_PROCESSES,
     adminToken: api.ADMIN_TOKEN || null,
     paymentWebhookSecrets: list('PAYMENT_WEBHOOK_SECRET', api.PAYMENT_WEBHOOK_SECRET, () => true, 'a secret'),
     rateLimitMax: api.RATE_LIMIT_MAX,

@@ -17,7 +17,9 @@ export interface OutboxState {
 }
 
 export interface Metrics {
-  readonly registry: Registry
+  readonly contentType: string
+  /** @returns what a scrape is answered with */
+  scrape(): Promise<string>
   /** Counts a request that took units, or was refused them. */
   held(result: 'taken' | ProblemCode): void
   refused(code: ProblemCode): void
@@ -46,7 +48,8 @@ declare module 'fastify' {
 /** Upper bounds of a request's duration, in seconds. */
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-export function createMetrics(): Metrics {
+/** @param ofAll where this process is one of several: what reads the metrics of all of them */
+export function createMetrics(ofAll?: (own: Registry) => () => Promise<string>): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const held = tally(registry, 'flash_sale_holds_total', 'Requests to take units, by result', 'result')
@@ -61,7 +64,8 @@ export function createMetrics(): Metrics {
   const slow = new Counter({ name: 'flash_sale_watchers_dropped_total', help: 'Watchers that were dropped because they read too slowly', registers })
   const requests = countRequests(registry)
   return {
-    registry,
+    contentType: registry.contentType,
+    scrape: ofAll === undefined ? () => registry.metrics() : ofAll(registry),
     held,
     refused,
     batch: (script, size) => batches.observe({ script }, size),
@@ -151,7 +155,8 @@ function increment(byStatus: Map<number, number>, status: number): void {
 }
 
 function watchOutboxes(registry: Registry, read: () => Promise<readonly OutboxState[]>): void {
-  const shared = { labelNames: ['sale'], registers: [registry] }
+  // Every process reads the same outboxes: of several, one counts.
+  const shared = { labelNames: ['sale'], registers: [registry], aggregator: 'max' as const }
   // A scrape asks all of its metrics in one go, and one reading serves the three.
   let reading: Promise<readonly OutboxState[]> | null = null
   const outboxes = () => (reading ??= read().catch(() => []).finally(() => { reading = null }))

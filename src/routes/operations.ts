@@ -45,8 +45,8 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; datab
     config: unlimited,
     schema: { tags, summary: 'Prometheus metrics', produces: ['text/plain'] },
   }, async (_request, reply) => {
-    reply.type(app.metrics.registry.contentType)
-    return app.metrics.registry.metrics()
+    reply.type(app.metrics.contentType)
+    return app.metrics.scrape()
   })
 }
 

@@ -20,6 +20,7 @@ const sharedFaults: readonly (readonly [string, string])[] = [
 ]
 const apiFaults: readonly (readonly [string, string])[] = [
   ['PORT', secret],
+  ['API_PROCESSES', secret],
   ['ADMIN_TOKEN', `${secret} and more`],
   ['PAYMENT_WEBHOOK_SECRET', `${secret},,`],
   ['TRUST_PROXY', secret],
