@@ -21,7 +21,7 @@ async function openWatched(t: Test, more: Partial<AppDeps['settings']> = {}, bou
   const metrics = createMetrics()
   const { app, call } = await openApp(t, { ...shop, watching: { timers: clock, ...(bound === undefined ? {} : { bound }) } }, more, metrics)
   const figure = async (name: string) => {
-    const line = (await metrics.registry.metrics()).split('\n').find((one) => one.startsWith(`${name} `))
+    const line = (await metrics.scrape()).split('\n').find((one) => one.startsWith(`${name} `))
     return Number(line?.slice(name.length + 1))
   }
   /** Who comes while others watch waits for the next read: it must have come before that one begins. */
@@ -31,7 +31,7 @@ async function openWatched(t: Test, more: Partial<AppDeps['settings']> = {}, bou
 
 /** @returns how often Redis has been asked to read, by the engine that all here share */
 async function reads(): Promise<number> {
-  const text = await shop.metrics.registry.metrics()
+  const text = await shop.metrics.scrape()
   return Number(/flash_sale_batch_size_count\{script="read"\} (\d+)/.exec(text)?.[1] ?? 0)
 }
 
