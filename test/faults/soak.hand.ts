@@ -37,9 +37,9 @@ tap.test(`a sale of ${minutes} minutes with a fault every ten seconds`, async (t
   const dice = random(seed)
   const street = await openStreet(t, seed)
   await street.heard(500)
-  const early = street.look()
-  const startBytes = await usedBytes(early)
-  early.disconnect()
+  const glance = street.look()
+  const startBytes = await usedBytes(glance)
+  glance.disconnect()
   // One API process and one worker live from the first minute to the last.
   const victims = [street.apis[1]!, street.workers[1]!, street.redis, street.postgres]
   const survivors = [street.apis[0]!.name, street.workers[0]!.name]
