@@ -2,7 +2,7 @@
  * Sales to measure on, and what their counters say.
  */
 import { saleDefaults } from '../src/contract.js'
-import { shardKey } from '../src/keys.js'
+import { salesKey, shardKey, shardKeys } from '../src/keys.js'
 import { isRefusal, type Refusal } from '../src/problems.js'
 import { DoesNotCount, mustBe } from './figures.js'
 import type { Stage } from './stage.js'
@@ -31,6 +31,13 @@ export async function publishSale({ database, engine }: Stage, saleId: string, s
   }))
   const { startsAtMs } = await engine.publish(definition)
   await database.markPublished(saleId, startsAtMs)
+}
+
+/** Frees the memory of a sale that nobody asks for any more, so that it does not weigh on what is measured next. */
+export async function forgetSale({ redis, postgres }: Stage, saleId: string): Promise<void> {
+  await postgres.query('update sales set closed_at = now() where sale_id = $1', [saleId])
+  await redis.srem(salesKey, saleId)
+  await redis.unlink(shardKeys({ saleId, shard: 0 }))
 }
 
 export interface Counters {
