@@ -1,19 +1,24 @@
 /** From measurements to tables. What was not reached is said as plainly as what was. */
-import { isReached, median, ratios, type Reach, type Spread, spread } from './figures.js'
+import { isReached, median, ratios, type Reach, spread } from './figures.js'
 import { type Arrival, type Arrivals, batchedOrders, singleConcurrency, singleOrders } from './persist.js'
 import { type Recovery, recoveredOrders } from './recover.js'
+import { type Overload, overloadReaches, overloadSection } from './overload.js'
 import { crowds, type Kind, type Round, type Rounds } from './rounds.js'
+import { type Scale, scaleReaches, scaleSection } from './scale.js'
+import { number, ranged, table } from './tables.js'
 
 export interface Measured {
   readonly rounds: Rounds | null
   readonly arrivals: Arrivals | null
   readonly recoveries: readonly Recovery[] | null
+  readonly overload: Overload | null
+  readonly scale: Scale | null
 }
 
 const names: Readonly<Record<Kind, string>> = { hold: 'durable hold', refusal: 'refusal, sold out', empty: 'empty POST' }
 
 /** @returns every figure that was promised and measured in this run */
-export function reaches({ rounds, arrivals }: Pick<Measured, 'rounds' | 'arrivals'>): Reach[] {
+export function reaches({ rounds, arrivals, overload, scale }: Omit<Measured, 'recoveries'>): Reach[] {
   const all: Reach[] = []
   if (rounds !== null) {
     for (const crowd of crowds) {
@@ -32,11 +37,13 @@ export function reaches({ rounds, arrivals }: Pick<Measured, 'rounds' | 'arrival
   if (arrivals !== null) {
     all.push({ what: 'Paid orders to Postgres, one worker process, its start included', bound: { atLeast: 5_000 }, unit: ' orders/s', measured: spread(arrivals.batched.map(({ rate }) => rate)) })
   }
+  if (overload !== null) all.push(...overloadReaches(overload))
+  if (scale !== null) all.push(...scaleReaches(scale))
   return all
 }
 
 export function report(measured: Measured, machine: readonly [string, string][], options: { pairs: number; seconds: number }): string {
-  const { rounds, arrivals, recoveries } = measured
+  const { rounds, arrivals, recoveries, overload, scale } = measured
   const all = reaches(measured)
   return [
     '# What it does a second',
@@ -45,6 +52,8 @@ export function report(measured: Measured, machine: readonly [string, string][],
     ...(all.length === 0 ? [] : reachesSection(all)),
     ...(rounds === null ? [] : roundsSection(rounds, options)),
     ...(arrivals === null ? [] : arrivalsSection(arrivals)),
+    ...(overload === null ? [] : overloadSection(overload)),
+    ...(scale === null ? [] : scaleSection(scale)),
     ...(recoveries === null ? [] : recoverySection(recoveries)),
     '',
     '## The machine',
@@ -54,8 +63,8 @@ export function report(measured: Measured, machine: readonly [string, string][],
     '## To repeat it',
     '',
     'On Linux: `npm ci && npm run bench`. It builds, starts a Redis and a Postgres of its own in a temporary folder (or uses the ones that',
-    '`REDIS_URL`, an empty database, and `DATABASE_URL` name), and writes this file. `npm run bench -- --only holds|refusals|persist|recover`',
-    'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length. A run whose stores do not add up in',
+    '`REDIS_URL`, an empty database, and `DATABASE_URL` name), and writes this file. `npm run bench -- --only holds|refusals|persist|overload|scale|recover`',
+    'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length, `--carts n` the live carts of the biggest sale. A run whose stores do not add up in',
     'the end ends with 1, and writes nothing.',
     '',
   ].join('\n')
@@ -73,8 +82,8 @@ function reachesSection(all: readonly Reach[]): string[] {
 
 function reachRow(reach: Reach): string[] {
   const { what, bound, unit, measured } = reach
-  const digits = unit === '×' ? 2 : 0
-  const promised = 'atLeast' in bound ? `≥ ${number(bound.atLeast, unit === '×' ? 1 : 0)}` : `≤ ${number(bound.atMost, 1)}`
+  const digits = unit === '×' || unit === ' s' ? 2 : 0
+  const promised = 'atLeast' in bound ? `≥ ${number(bound.atLeast, unit === '×' ? 1 : 0)}` : `≤ ${number(bound.atMost, Number.isInteger(bound.atMost) ? 0 : 1)}`
   return [what, `${promised}${unit}`, `${ranged(measured, digits)}${unit}`, isReached(reach) ? 'yes' : '**no**']
 }
 
@@ -166,17 +175,4 @@ function recoverySection(recoveries: readonly Recovery[]): string[] {
     '',
     "After every turn: each item's available is its allocation less what was sold, to the unit, and an audit finds every promise kept.",
   ]
-}
-
-function number(value: number, digits: number): string {
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
-}
-
-function ranged({ median: middle, min, max }: Spread, digits: number): string {
-  return `${number(middle, digits)} (${number(min, digits)}–${number(max, digits)})`
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }

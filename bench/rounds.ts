@@ -116,7 +116,7 @@ async function prepare(stage: Stage): Promise<Ground> {
   return ground
 }
 
-async function ready(address: string): Promise<void> {
+export async function ready(address: string): Promise<void> {
   const deadline = performance.now() + readyWithinMs
   for (;;) {
     const status = await fetch(`${address}/readyz`).then((response) => response.status, () => null)
@@ -174,7 +174,7 @@ async function runRound(ground: Ground, kind: Kind, connections: Crowd, amount: 
 }
 
 /** @returns the seconds of CPU that Redis has used, all of its threads */
-async function redisSeconds({ redis }: Stage): Promise<number> {
+export async function redisSeconds({ redis }: Stage): Promise<number> {
   const info = await redis.info('cpu')
   return [/used_cpu_user:([\d.]+)/, /used_cpu_sys:([\d.]+)/].reduce((sum, pattern) => sum + Number(pattern.exec(info)?.[1]), 0)
 }

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what the design promises, measured side by side in one run, and written to RESULTS.md.
  *
- *     npm run bench -- [--only holds|refusals|persist|recover] [--pairs n] [--seconds n]
+ *     npm run bench -- [--only holds|refusals|persist|overload|scale|recover] [--pairs n] [--seconds n] [--carts n]
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -9,10 +9,12 @@ import { ServersError } from '../src/cli/servers/surroundings.js'
 import { DoesNotCount, isReached } from './figures.js'
 import { describeMachine } from './machine.js'
 import { measureArrivals } from './persist.js'
+import { measureOverload } from './overload.js'
 import { build } from './processes.js'
 import { measureRecoveries, recoveredOrders } from './recover.js'
 import { type Measured, reaches, report } from './report.js'
 import { type Kind, measureRounds } from './rounds.js'
+import { measureScale, sizesOf } from './scale.js'
 import { type OpenStage, openStage } from './stage.js'
 
 const kindsOf = {
@@ -21,6 +23,8 @@ const kindsOf = {
   // Refusals are held against holds as well as against an empty POST.
   refusals: ['hold', 'empty', 'refusal'],
   persist: [],
+  overload: [],
+  scale: [],
   recover: [],
 } as const satisfies Record<string, readonly Kind[]>
 type Part = keyof typeof kindsOf
@@ -29,6 +33,8 @@ interface Options {
   readonly part: Part
   readonly pairs: number
   readonly seconds: number
+  /** Live carts of the biggest sale. */
+  readonly carts: number
 }
 
 /** Most pairs of arrivals in Postgres: each takes a quarter of a minute, and they differ by more than the machine's noise. */
@@ -64,7 +70,7 @@ try {
 }
 
 async function main(options: Options): Promise<void> {
-  const { part, pairs, seconds } = options
+  const { part, pairs, seconds, carts } = options
   const arrivalPairs = Math.min(pairs, arrivalPairsBound)
   const recoveryTurns = Math.min(pairs, recoveriesBound)
   const kinds = kindsOf[part]
@@ -78,11 +84,15 @@ async function main(options: Options): Promise<void> {
   const rounds = kinds.length > 0 ? await measureRounds(stage, kinds, pairs, seconds) : null
   say(part === 'all' || part === 'persist' ? `Paid orders to Postgres: ${arrivalPairs} pairs.` : 'No orders to Postgres.')
   const arrivals = part === 'all' || part === 'persist' ? await measureArrivals(stage, arrivalPairs) : null
+  say(part === 'all' || part === 'overload' ? `More than it can carry: ${pairs} pairs.` : 'Nothing that it cannot carry.')
+  const overload = part === 'all' || part === 'overload' ? await measureOverload(stage, pairs, seconds) : null
+  say(part === 'all' || part === 'scale' ? `Much of everything, ${carts} live carts the most: ${pairs} pairs of each kind.` : 'Not much of anything.')
+  const scale = part === 'all' || part === 'scale' ? await measureScale(stage, sizesOf(carts), pairs, seconds) : null
   say(part === 'all' || part === 'recover' ? `A sale of ${recoveredOrders} paid orders is recovered: ${recoveryTurns} turns.` : 'No recovery.')
   // The last: it empties Redis.
   const recoveries = part === 'all' || part === 'recover' ? await measureRecoveries(stage, recoveryTurns) : null
 
-  const measured: Measured = { rounds, arrivals, recoveries }
+  const measured: Measured = { rounds, arrivals, recoveries, overload, scale }
   const text = report(measured, await describeMachine(stage), options)
   if (part === 'all') await writeFile(results, text)
   else say(`\n${text}`)
@@ -94,14 +104,14 @@ async function main(options: Options): Promise<void> {
 
 function readOptions(): Options {
   const { values } = parseArgs({
-    options: { only: { type: 'string', default: 'all' }, pairs: { type: 'string', default: '9' }, seconds: { type: 'string', default: '2' } },
+    options: { only: { type: 'string', default: 'all' }, pairs: { type: 'string', default: '9' }, seconds: { type: 'string', default: '2' }, carts: { type: 'string', default: '1000000' } },
   })
-  const { only, pairs, seconds } = values
-  if (!Object.hasOwn(kindsOf, only)) throw new RangeError('--only takes holds, refusals, persist or recover')
-  return { part: only as Part, pairs: whole('--pairs', pairs), seconds: whole('--seconds', seconds) }
+  const { only, pairs, seconds, carts } = values
+  if (!Object.hasOwn(kindsOf, only)) throw new RangeError('--only takes holds, refusals, persist, overload, scale or recover')
+  return { part: only as Part, pairs: whole('--pairs', pairs), seconds: whole('--seconds', seconds), carts: whole('--carts', carts, 10_000_000) }
 }
 
-function whole(name: string, text: string): number {
-  if (!/^[1-9]\d?$/.test(text)) throw new RangeError(`${name} takes a whole number from 1 to 99`)
+function whole(name: string, text: string, most = 99): number {
+  if (!/^[1-9]\d{0,7}$/.test(text) || Number(text) > most) throw new RangeError(`${name} takes a whole number from 1 to ${most}`)
   return Number(text)
 }

@@ -1,0 +1,15 @@
+/** Figures as text, and tables of them. */
+import type { Spread } from './figures.js'
+
+export function number(value: number, digits: number): string {
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}
+
+export function ranged({ median, min, max }: Spread, digits: number): string {
+  return `${number(median, digits)} (${number(min, digits)}–${number(max, digits)})`
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
