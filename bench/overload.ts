@@ -20,9 +20,12 @@ const rushConnections = 2_048
 /** How many times the peak is offered. */
 const offered = 2
 
+/** What came of a round, and the CPU of the API process for each answer, in µs, refusals included. */
+type Round = PaceResult & { readonly apiUs: number }
+
 export interface Overload {
-  readonly peaks: readonly PaceResult[]
-  readonly rushes: readonly PaceResult[]
+  readonly peaks: readonly Round[]
+  readonly rushes: readonly Round[]
 }
 
 const goodput = ({ served, seconds }: PaceResult): number => served / seconds
@@ -33,8 +36,8 @@ export async function measureOverload(stage: Stage, pairs: number, seconds: numb
   const pace = stage.own(startOwn('./pace.ts'))
   await warmUp({ stage, pace }, service)
   const ground = { stage, service, pace, held: { least: 0, most: 0 } }
-  const peaks: PaceResult[] = []
-  const rushes: PaceResult[] = []
+  const peaks: Round[] = []
+  const rushes: Round[] = []
   // The first pair warms everything up, and is not counted.
   for (let pair = 0; pair <= pairs; pair += 1) {
     const peak = await round(ground, { connections: peakConnections, seconds, rate: null })
@@ -56,8 +59,10 @@ interface Ground {
   readonly held: { least: number; most: number }
 }
 
-async function round({ stage, service, pace, held }: Ground, how: Pick<PaceRequest, 'connections' | 'seconds' | 'rate'>): Promise<PaceResult> {
+async function round({ stage, service, pace, held }: Ground, how: Pick<PaceRequest, 'connections' | 'seconds' | 'rate'>): Promise<Round> {
+  const before = await service.cpu()
   const result = await Promise.race([ask<PaceRequest, PaceResult>(pace, { port: service.port, ...holds(saleId, [sku]), ...how }), service.ended])
+  const apiUs = (((await service.cpu()) - before) / Math.max(1, result.served + result.refused)) * 1e6
   const { served, refused, others, sent } = result
   const unknown = Object.values(others).reduce((sum, count) => sum + count, 0)
   mustBe('answers and requests without one', served + refused + unknown, sent)
@@ -65,7 +70,7 @@ async function round({ stage, service, pace, held }: Ground, how: Pick<PaceReque
   held.most += served + unknown
   const counters = await countersOf(stage, saleId, sku)
   mustBe('no hold that was answered is missing, and nobody who was refused holds any', counters.held >= held.least && counters.held <= held.most, true)
-  return result
+  return { ...result, apiUs }
 }
 
 export function overloadReaches({ peaks, rushes }: Overload): Reach[] {
@@ -80,12 +85,12 @@ export function overloadReaches({ peaks, rushes }: Overload): Reach[] {
 }
 
 export function overloadSection({ peaks, rushes }: Overload): string[] {
-  const row = (name: string, its: readonly PaceResult[]) => {
-    const of = (figure: (result: PaceResult) => number, digits = 0) => ranged(spread(its.map(figure)), digits)
+  const row = (name: string, its: readonly Round[]) => {
+    const of = (figure: (result: Round) => number, digits = 0) => ranged(spread(its.map(figure)), digits)
     return [
       name, of(({ sent, unsent, seconds }) => (sent + unsent) / seconds), of(goodput), of(({ refused, seconds }) => refused / seconds),
       of(({ servedP50Ms }) => servedP50Ms, 1), of(({ servedP99Ms }) => servedP99Ms, 1), of(({ refusedP99Ms }) => refusedP99Ms, 1),
-      othersOf(its), of(({ cpuSeconds, seconds }) => cpuSeconds / seconds, 2),
+      of(({ apiUs }) => apiUs, 1), othersOf(its), of(({ cpuSeconds, seconds }) => cpuSeconds / seconds, 2),
     ]
   }
   return [
@@ -95,7 +100,7 @@ export function overloadSection({ peaks, rushes }: Overload): string[] {
     `First its peak: ${peakConnections} connections, each sending its next request once the last is answered. Then ${offered} times that rate, from a generator that sends at a fixed pace`,
     `over up to ${number(rushConnections, 0)} connections, whatever the answers take; latencies count from when a request should have been sent. One API process, durable holds of one item.`,
     '',
-    table(['', 'offered/s', 'served/s', 'refused/s', 'served p50 ms', 'served p99 ms', 'refused p99 ms', 'neither', 'cores of the load'], [row('peak', peaks), row(`${offered} times the peak`, rushes)]),
+    table(['', 'offered/s', 'served/s', 'refused/s', 'served p50 ms', 'served p99 ms', 'refused p99 ms', 'CPU of the API an answer, µs', 'neither', 'cores of the load'], [row('peak', peaks), row(`${offered} times the peak`, rushes)]),
     '',
     '*Neither* is whatever was not answered with 201 or refused with 503 `overloaded`, and requests that were never sent for want of a free connection. After every round',
     'the counters were read: no unit held that nobody may have been given, none missing.',
