@@ -88,6 +88,7 @@ export async function takeHolds({ stage, pace }: Ground, service: Service, { sal
   const request: PaceRequest = { port: service.port, ...holds(saleId, skus), connections, seconds, rate: null }
   const result = await Promise.race([ask<PaceRequest, PaceResult>(pace, request), service.ended])
   const [apiAfter, redisAfter] = [await service.cpu(), await redisSeconds(stage)]
+  mustBe('answers to holds that were not 201', JSON.stringify(result.refused > 0 ? { ...result.others, overloaded: result.refused } : result.others), '{}')
   mustBe('holds that were answered with 201', result.served, result.sent)
   return {
     rate: result.served / result.seconds,
