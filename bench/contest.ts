@@ -98,7 +98,7 @@ function difference(after: Counted, before: Counted): Counted {
 }
 
 /** @returns the seconds of CPU that Redis has used, user and system, all of its threads */
-async function redisSeconds({ redis }: Stage): Promise<number> {
+export async function redisSeconds({ redis }: Stage): Promise<number> {
   const info = await redis.info('cpu')
   return [/used_cpu_user:([\d.]+)/, /used_cpu_sys:([\d.]+)/].reduce((sum, pattern) => sum + Number(pattern.exec(info)?.[1]), 0)
 }
