@@ -3,17 +3,19 @@ import { isReached, median, ratios, type Reach, type Spread, spread } from './fi
 import { type Arrival, type Arrivals, batchedOrders, singleConcurrency, singleOrders } from './persist.js'
 import { type Recovery, recoveredOrders } from './recover.js'
 import { crowds, type Kind, type Round, type Rounds } from './rounds.js'
+import { holdConnections, type Watched, type WatchedRound, watchers } from './watchers.js'
 
 export interface Measured {
   readonly rounds: Rounds | null
   readonly arrivals: Arrivals | null
+  readonly watched: Watched | null
   readonly recoveries: readonly Recovery[] | null
 }
 
 const names: Readonly<Record<Kind, string>> = { hold: 'durable hold', refusal: 'refusal, sold out', empty: 'empty POST' }
 
 /** @returns every figure that was promised and measured in this run */
-export function reaches({ rounds, arrivals }: Pick<Measured, 'rounds' | 'arrivals'>): Reach[] {
+export function reaches({ rounds, arrivals, watched }: Pick<Measured, 'rounds' | 'arrivals' | 'watched'>): Reach[] {
   const all: Reach[] = []
   if (rounds !== null) {
     for (const crowd of crowds) {
@@ -32,11 +34,18 @@ export function reaches({ rounds, arrivals }: Pick<Measured, 'rounds' | 'arrival
   if (arrivals !== null) {
     all.push({ what: 'Paid orders to Postgres, one worker process, its start included', bound: { atLeast: 5_000 }, unit: ' orders/s', measured: spread(arrivals.batched.map(({ rate }) => rate)) })
   }
+  if (watched !== null) {
+    const who = `${number(watchers, 0)} watch the sale`
+    all.push({ what: `Durable holds while ${who}: rate beside holds while nobody does`, bound: { atLeast: 0.75 }, unit: '×', measured: ratios(watched.withWatchers, watched.without, ({ rate }) => rate) })
+    all.push({ what: `While ${who}: how long the last of them takes to see a change, under load`, bound: { atMost: 2_000 }, unit: ' ms', measured: lastSeen(watched) })
+  }
   return all
 }
 
+const lastSeen = ({ withWatchers }: Watched): Spread => spread(withWatchers.map(({ lastSeenMs }) => lastSeenMs ?? 0))
+
 export function report(measured: Measured, machine: readonly [string, string][], options: { pairs: number; seconds: number }): string {
-  const { rounds, arrivals, recoveries } = measured
+  const { rounds, arrivals, watched, recoveries } = measured
   const all = reaches(measured)
   return [
     '# What it does a second',
@@ -45,6 +54,7 @@ export function report(measured: Measured, machine: readonly [string, string][],
     ...(all.length === 0 ? [] : reachesSection(all)),
     ...(rounds === null ? [] : roundsSection(rounds, options)),
     ...(arrivals === null ? [] : arrivalsSection(arrivals)),
+    ...(watched === null ? [] : watchersSection(watched)),
     ...(recoveries === null ? [] : recoverySection(recoveries)),
     '',
     '## The machine',
@@ -54,7 +64,7 @@ export function report(measured: Measured, machine: readonly [string, string][],
     '## To repeat it',
     '',
     'On Linux: `npm ci && npm run bench`. It builds, starts a Redis and a Postgres of its own in a temporary folder (or uses the ones that',
-    '`REDIS_URL`, an empty database, and `DATABASE_URL` name), and writes this file. `npm run bench -- --only holds|refusals|persist|recover`',
+    '`REDIS_URL`, an empty database, and `DATABASE_URL` name), and writes this file. `npm run bench -- --only holds|refusals|persist|watchers|recover`',
     'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length. A run whose stores do not add up in',
     'the end ends with 1, and writes nothing.',
     '',
@@ -74,7 +84,7 @@ function reachesSection(all: readonly Reach[]): string[] {
 function reachRow(reach: Reach): string[] {
   const { what, bound, unit, measured } = reach
   const digits = unit === '×' ? 2 : 0
-  const promised = 'atLeast' in bound ? `≥ ${number(bound.atLeast, unit === '×' ? 1 : 0)}` : `≤ ${number(bound.atMost, 1)}`
+  const promised = 'atLeast' in bound ? `≥ ${unit === '×' ? bound.atLeast : number(bound.atLeast, 0)}` : `≤ ${number(bound.atMost, unit === '×' ? 1 : 0)}`
   return [what, `${promised}${unit}`, `${ranged(measured, digits)}${unit}`, isReached(reach) ? 'yes' : '**no**']
 }
 
@@ -147,6 +157,34 @@ function arrivalsSection({ batched, single }: Arrivals): string[] {
     '',
     `Once both ran, batches were ${ranged(ratios(batched, single, ({ steadyRate }) => steadyRate), 1)} times as fast. After every turn: every order in Postgres once, each item's`,
     'quantity, ledger and lines right to the unit, the outbox empty.',
+  ]
+}
+
+function watchersSection(watched: Watched): string[] {
+  const row = (name: string, its: readonly WatchedRound[]) => {
+    const of = (figure: (round: WatchedRound) => number | null, digits = 0) => {
+      const figures = its.map(figure).filter((one) => one !== null)
+      return figures.length === 0 ? '–' : ranged(spread(figures), digits)
+    }
+    return [
+      name, of(({ rate }) => rate), of(({ cpuUs }) => cpuUs, 1), of(({ p99Ms }) => p99Ms, 2),
+      of(({ events }) => events, 1), of(({ medianSeenMs }) => medianSeenMs), of(({ lastSeenMs }) => lastSeenMs),
+    ]
+  }
+  return [
+    '',
+    '## Holds while thousands watch',
+    '',
+    `One API process takes holds over ${holdConnections} connections, with and without ${number(watchers, 0)} streams of \`GET /v1/sales/{saleId}/events\` open on it, in turns; those who watch`,
+    'are one process with bare sockets. Meanwhile a unit of another item is taken again and again, and the clock runs until every watcher has an event that says so;',
+    'the table has the slowest such change of a round.',
+    '',
+    table(['', 'holds/s', 'CPU of the API process, µs a hold', 'p99 ms', 'events/s a watcher', 'half of them saw it after, ms', 'the last saw it after, ms'], [
+      row('all watch', watched.withWatchers),
+      row('nobody watches', watched.without),
+    ]),
+    '',
+    'After every round: units held as many as 201 answers, and nobody who watched was cut off.',
   ]
 }
 

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what the design promises, measured side by side in one run, and written to RESULTS.md.
  *
- *     npm run bench -- [--only holds|refusals|persist|recover] [--pairs n] [--seconds n]
+ *     npm run bench -- [--only holds|refusals|persist|watchers|recover] [--pairs n] [--seconds n]
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -14,6 +14,7 @@ import { measureRecoveries, recoveredOrders } from './recover.js'
 import { type Measured, reaches, report } from './report.js'
 import { type Kind, measureRounds } from './rounds.js'
 import { type OpenStage, openStage } from './stage.js'
+import { measureWatchers, watchers } from './watchers.js'
 
 const kindsOf = {
   all: ['hold', 'empty', 'refusal'],
@@ -21,6 +22,7 @@ const kindsOf = {
   // Refusals are held against holds as well as against an empty POST.
   refusals: ['hold', 'empty', 'refusal'],
   persist: [],
+  watchers: [],
   recover: [],
 } as const satisfies Record<string, readonly Kind[]>
 type Part = keyof typeof kindsOf
@@ -78,11 +80,13 @@ async function main(options: Options): Promise<void> {
   const rounds = kinds.length > 0 ? await measureRounds(stage, kinds, pairs, seconds) : null
   say(part === 'all' || part === 'persist' ? `Paid orders to Postgres: ${arrivalPairs} pairs.` : 'No orders to Postgres.')
   const arrivals = part === 'all' || part === 'persist' ? await measureArrivals(stage, arrivalPairs) : null
+  say(part === 'all' || part === 'watchers' ? `Holds while ${watchers} watch: ${pairs} pairs, about ${seconds} s each.` : 'Nobody watches.')
+  const watched = part === 'all' || part === 'watchers' ? await measureWatchers(stage, pairs, seconds) : null
   say(part === 'all' || part === 'recover' ? `A sale of ${recoveredOrders} paid orders is recovered: ${recoveryTurns} turns.` : 'No recovery.')
   // The last: it empties Redis.
   const recoveries = part === 'all' || part === 'recover' ? await measureRecoveries(stage, recoveryTurns) : null
 
-  const measured: Measured = { rounds, arrivals, recoveries }
+  const measured: Measured = { rounds, arrivals, watched, recoveries }
   const text = report(measured, await describeMachine(stage), options)
   if (part === 'all') await writeFile(results, text)
   else say(`\n${text}`)
@@ -97,7 +101,7 @@ function readOptions(): Options {
     options: { only: { type: 'string', default: 'all' }, pairs: { type: 'string', default: '9' }, seconds: { type: 'string', default: '2' } },
   })
   const { only, pairs, seconds } = values
-  if (!Object.hasOwn(kindsOf, only)) throw new RangeError('--only takes holds, refusals, persist or recover')
+  if (!Object.hasOwn(kindsOf, only)) throw new RangeError('--only takes holds, refusals, persist, watchers or recover')
   return { part: only as Part, pairs: whole('--pairs', pairs), seconds: whole('--seconds', seconds) }
 }
 
