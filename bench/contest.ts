@@ -110,9 +110,16 @@ export function startLoad(stage: Stage): Load {
   return { ...load, send: (request) => ask<LoadResult>(load, request) }
 }
 
+type Own = ReturnType<typeof startOwn>
+
 /** Asks a process of the bench's own for a result. */
-export async function ask<Result>(own: ReturnType<typeof startOwn>, request: object): Promise<Result> {
+export async function ask<Result>(own: Own, request: object): Promise<Result> {
   own.child.send(request)
+  return answerOf<Result>(own)
+}
+
+/** Waits for the result of a process of the bench's own. */
+export async function answerOf<Result>(own: Own): Promise<Result> {
   const [reply] = (await Promise.race([once(own.child, 'message'), own.ended])) as [{ result: Result } | { failed: string }]
   if ('failed' in reply) throw new Error(`the load failed: ${reply.failed}`)
   return reply.result

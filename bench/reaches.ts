@@ -7,6 +7,7 @@ import type { Recovery } from './recover.js'
 import { type Overload, overloadReaches } from './overload.js'
 import { crowds, type Rounds } from './rounds.js'
 import { type Scale, scaleReaches } from './scale.js'
+import { type Watched, watchersReaches } from './watchers.js'
 
 export interface Measured {
   readonly rounds: Rounds | null
@@ -18,11 +19,12 @@ export interface Measured {
   readonly arrivals: Arrivals | null
   readonly overload: Overload | null
   readonly scale: Scale | null
+  readonly watched: Watched | null
   readonly recoveries: readonly Recovery[] | null
 }
 
 /** @returns every figure that was promised and measured in this run */
-export function reaches({ rounds, lines, reads, redis, postgres, purchases, arrivals, overload, scale }: Measured): Reach[] {
+export function reaches({ rounds, lines, reads, redis, postgres, purchases, arrivals, overload, scale, watched }: Measured): Reach[] {
   const rate = (what: string, beside: Beside | null, atLeast: number) => besideReach(what, beside, { atLeast }, (round) => round.rate)
   return [
     ...(rounds === null ? [] : roundReaches(rounds)),
@@ -35,6 +37,7 @@ export function reaches({ rounds, lines, reads, redis, postgres, purchases, arri
     ...(arrivals === null ? [] : arrivalReaches(arrivals)),
     ...(overload === null ? [] : overloadReaches(overload)),
     ...(scale === null ? [] : scaleReaches(scale)),
+    ...(watched === null ? [] : watchersReaches(watched)),
   ]
 }
 

@@ -10,11 +10,12 @@ import { type Measured, reaches } from './reaches.js'
 import { type Recovery, recoveredOrders } from './recover.js'
 import { crowds, type Kind, type Rounds } from './rounds.js'
 import { scaleSection } from './scale.js'
+import { watchersSection } from './watchers.js'
 
 const names: Readonly<Record<Kind, string>> = { hold: 'durable hold', refusal: 'refusal, sold out', empty: 'empty POST' }
 
 export function report(measured: Measured, machine: readonly [string, string][], options: { pairs: number; seconds: number; parts: string }): string {
-  const { rounds, lines, reads, redis, postgres, purchases, arrivals, overload, scale, recoveries } = measured
+  const { rounds, lines, reads, redis, postgres, purchases, arrivals, overload, scale, watched, recoveries } = measured
   const all = reaches(measured)
   return [
     '# What it does a second',
@@ -31,6 +32,7 @@ export function report(measured: Measured, machine: readonly [string, string][],
     ...(arrivals === null ? [] : arrivalsSection(arrivals)),
     ...(overload === null ? [] : overloadSection(overload)),
     ...(scale === null ? [] : scaleSection(scale)),
+    ...(watched === null ? [] : watchersSection(watched)),
     ...(recoveries === null ? [] : recoverySection(recoveries)),
     '',
     '## The machine',

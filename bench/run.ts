@@ -3,7 +3,7 @@
  *
  *     npm run bench -- [--only PART] [--pairs n] [--seconds n] [--carts n]
  *
- * A part is one of holds, refusals, lines, reads, redis, postgres, purchases, arrivals, overload, scale, recover.
+ * A part is one of holds, refusals, lines, reads, redis, postgres, purchases, arrivals, overload, scale, watchers, recover.
  */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -22,8 +22,9 @@ import { report } from './report.js'
 import { type Kind, measureRounds } from './rounds.js'
 import { measureScale, sizesOf } from './scale.js'
 import { type OpenStage, openStage, type Stage } from './stage.js'
+import { measureWatchers, watchers } from './watchers.js'
 
-const parts = ['holds', 'refusals', 'lines', 'reads', 'redis', 'postgres', 'purchases', 'arrivals', 'overload', 'scale', 'recover'] as const
+const parts = ['holds', 'refusals', 'lines', 'reads', 'redis', 'postgres', 'purchases', 'arrivals', 'overload', 'scale', 'watchers', 'recover'] as const
 type Part = (typeof parts)[number] | 'all'
 
 interface Options {
@@ -110,6 +111,7 @@ async function measure(stage: Stage, { part, pairs, seconds, carts }: Options): 
     arrivals: await when(['arrivals'], `Paid orders to Postgres: ${arrivalPairs} pairs.`, () => measureArrivals(stage, arrivalPairs)),
     overload: await when(['overload'], `More than it can carry: ${pairs} pairs.`, () => measureOverload(stage, pairs, seconds)),
     scale: await when(['scale'], `Much of everything, ${carts} live carts the most: ${pairs} pairs of each kind.`, () => measureScale(stage, sizesOf(carts), pairs, seconds)),
+    watched: await when(['watchers'], `Holds while ${watchers} watch: ${pairs} pairs.`, () => measureWatchers(stage, pairs, seconds)),
     // The last: it empties Redis.
     recoveries: await when(['recover'], `A sale is lost and recovered: ${turns} turns.`, () => measureRecoveries(stage, turns)),
   }
