@@ -5,11 +5,12 @@
  *
  * A part is one of holds, refusals, lines, reads, redis, postgres, purchases, arrivals, overload, scale, watchers, recover.
  */
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { ServersError } from '../src/cli/servers/surroundings.js'
 import { measureArrivals } from './arrivals.js'
 import { measurePostgres, measureRedis } from './beside.js'
+import { charts } from './charts.js'
 import { DoesNotCount, isReached } from './figures.js'
 import { describeMachine } from './machine.js'
 import { measureOverload } from './overload.js'
@@ -44,6 +45,7 @@ const recoveriesBound = 5
 
 const say = (line: string) => console.log(line)
 const results = new URL('RESULTS.md', import.meta.url)
+const chartsFolder = new URL('charts/', import.meta.url)
 
 const open: { stage: OpenStage | null } = { stage: null }
 const stopping = new AbortController()
@@ -79,8 +81,11 @@ async function main(options: Options): Promise<void> {
 
   const measured = await measure(stage, options)
   const text = report(measured, await describeMachine(stage), { pairs, seconds, parts: parts.join('|') })
-  if (part === 'all') await writeFile(results, text)
-  else say(`\n${text}`)
+  if (part === 'all') {
+    await mkdir(chartsFolder, { recursive: true })
+    await writeFile(results, text)
+    for (const [name, svg] of charts(measured)) await writeFile(new URL(name, chartsFolder), svg)
+  } else say(`\n${text}`)
   for (const reach of reaches(measured)) {
     say(`${isReached(reach) ? 'reached    ' : 'NOT REACHED'}  ${reach.what}: ${reach.measured.median.toFixed(2)}${reach.unit}`)
   }
