@@ -38,8 +38,7 @@ else
   it.available = it.available + delta
   it.changed = true
   remember('a:' .. adjustment, '1', now + ADJUSTMENT_RETENTION_MS)
-  appendOutbox({ 'kind', 'adjusted', 'adjustment', adjustment, 'sku', sku, 'delta', format('%d', delta),
-    'counters', countersWord({ it }) })
+  appendOutbox('adjusted', format('%s %s %d', adjustment, sku, delta), { it })
 end
 commit()
 return reply

@@ -160,8 +160,13 @@ local function namedOrder(id, idEpoch)
   return idEpoch == epoch and order(id)
 end
 
-local function appendOutbox(fields)
-  outbox[#outbox + 1] = fields
+-- An entry of the outbox is one field, so that there is little to send and to read. The name of the field is its kind:
+--   paid, refund   "order epoch orderId payment amount currency reason", '-' for none
+--   adjusted       "adjustment sku delta"
+-- and in the next line the counters of its items, right after it; then, where an order goes with it, its record.
+local function appendOutbox(kind, words, its, record)
+  words = words .. '\n' .. countersWord(its)
+  outbox[#outbox + 1] = { kind, record and words .. '\n' .. record or words }
 end
 
 -- A key that holds something else fails by being asked for its length.
@@ -194,8 +199,8 @@ local function commit()
   wrote = writeZset(DEADLINES, deadlines) or wrote
   wrote = writeZset(RETENTION, retention) or wrote
   wrote = writeZset(ATTEMPTS, attempts) or wrote
-  for _, fields in ipairs(outbox) do
-    call('XADD', OUTBOX, '*', unpack(fields))
+  for _, entry in ipairs(outbox) do
+    call('XADD', OUTBOX, '*', entry[1], entry[2])
     wrote = true
   end
   -- A read writes nothing; whoever writes keeps the clock as well.

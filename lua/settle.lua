@@ -12,8 +12,8 @@
 -- How long a payment that succeeded is remembered, whatever became of it.
 local PAYMENT_RETENTION_MS = 72 * 3600 * 1000
 
-local function record(o)
-  return o and encodeOrder(o) or ''
+local function paymentWords(o, payment, amount, money, reason, orderId)
+  return format('%s %s %s %s %d %s %s', o and o.id or '-', policy[1], orderId, payment, amount, money, reason)
 end
 
 local function refundPayment(o, payment, amount, money, reason, orderId, whole_)
@@ -21,9 +21,7 @@ local function refundPayment(o, payment, amount, money, reason, orderId, whole_)
   if whole_ then
     for it in orderLines(o) do its[#its + 1] = it end
   end
-  appendOutbox({ 'kind', 'refund', 'order', whole_ and record(o) or '', 'local', o and o.id or '', 'epoch', policy[1],
-    'orderId', orderId, 'payment', payment, 'amount', format('%d', amount), 'currency', money, 'reason', reason,
-    'counters', countersWord(its) })
+  appendOutbox('refund', paymentWords(o, payment, amount, money, reason, orderId), its, whole_ and encodeOrder(o))
 end
 
 local function refundOrder(o, payment, amount, money, reason, orderId)
@@ -48,8 +46,7 @@ local function pay(o, payment, amount, money, orderId)
     setDeadline(o.id, false)
   end
   changedOrders[o.id] = true
-  appendOutbox({ 'kind', 'paid', 'order', record(o), 'local', o.id, 'epoch', policy[1], 'orderId', orderId,
-    'payment', payment, 'amount', format('%d', amount), 'currency', money, 'reason', '', 'counters', countersWord(its) })
+  appendOutbox('paid', paymentWords(o, payment, amount, money, '-', orderId), its, encodeOrder(o))
 end
 
 -- Takes an ended order's units again, all or none.

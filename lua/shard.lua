@@ -271,7 +271,7 @@ end
 local idempotency = {} -- field → value, false: none
 local changedKeys = {}
 local attempts = {} -- member → when to ask, false: no longer
-local outbox = {} -- lists of stream fields
+local outbox = {} -- kinds and texts of entries
 
 -- @returns the value that an idempotency field has, or false
 local function remembered(field)

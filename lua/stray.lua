@@ -11,8 +11,7 @@ local payment, orderId, amount, money = ARGV[1], ARGV[2], whole(ARGV[3], MAX_AMO
 if not amount or not match(money, '^%u%u%u$') then return 'INVALID' end
 if not remembered('p:' .. payment) then
   remember('p:' .. payment, '1', now + STRAY_RETENTION_MS)
-  appendOutbox({ 'kind', 'refund', 'order', '', 'local', '', 'epoch', '0', 'orderId', orderId, 'payment', payment,
-    'amount', format('%d', amount), 'currency', money, 'reason', 'unknown_order', 'counters', '' })
+  appendOutbox('refund', format('- 0 %s %s %d %s unknown_order', orderId, payment, amount, money), {})
   commit()
 end
 return 'OK'

@@ -42,9 +42,10 @@ export function ledgerRow(entry: OutboxEntry): { saleId: string; outboxId: strin
     case 'adjusted':
       return row(entry.saleId, { kind: 'adjusted', id: outboxId, items: counters.map(({ sku, ...after }) => ({ sku, units: entry.delta, ...after })) })
     case 'paid': {
-      const units = new Map(entry.order.lines.map(({ sku, quantity }) => [sku, quantity]))
-      const items = counters.map(({ sku, ...after }) => ({ sku, units: units.get(sku) ?? 0, ...after }))
-      return row(entry.order.saleId, { kind: 'sold', id: outboxId, order: digest(entry.order.orderId), amount: entry.order.totalAmount, items })
+      const { orderId, saleId, totalAmount, lines } = entry.order
+      const items = counters.map(({ sku, allocation, available, held, sold }) => (
+        { sku, units: lines.find((line) => line.sku === sku)?.quantity ?? 0, allocation, available, held, sold }))
+      return row(saleId, { kind: 'sold', id: outboxId, order: digest(orderId), amount: totalAmount, items })
     }
     case 'refund': {
       const saleId = entry.order?.saleId ?? parseId('o', entry.payment.orderId)?.saleId

@@ -193,15 +193,18 @@ interface RecordHead {
   readonly createdAtMs: number
   readonly payByMs: number
   readonly payment: Order['payment']
-  readonly paidAtMs: number
   readonly totalAmount: number
   readonly persisted: boolean
 }
 
-/** Reads the first line of an order's record, as lua/orders.lua writes it. */
-function recordHead(line: string): RecordHead {
+/** @returns the words of the first line of an order's record, as lua/orders.lua writes it */
+function recordWords(line: string): readonly string[] {
   const words = line.split(' ')
-  if (words.length !== 11) unexpected(line)
+  return words.length === 11 ? words : unexpected(line)
+}
+
+function recordHead(line: string): RecordHead {
+  const words = recordWords(line)
   const paymentId = words[4]!
   return {
     status: words[0] as OrderStatus,
@@ -210,7 +213,6 @@ function recordHead(line: string): RecordHead {
     payment: paymentId === '-'
       ? null
       : { paymentId, status: words[5] as 'pending' | 'succeeded' | 'declined', paidAt: optionalTime(words[6]!) },
-    paidAtMs: Number(words[6]),
     totalAmount: Number(words[9]),
     persisted: words[10] === '1',
   }
@@ -260,23 +262,25 @@ export function decodeItems(words: readonly string[], catalogue: Catalogue): Sal
   return decoded
 }
 
-/** @returns an order's record as it leaves Redis for good */
-function finalOrder(record: string, shard: Shard, epoch: number, local: string, currency: string): FinalOrder & { paidAtMs: number } {
-  const [head, lines, customer] = record.split('\n') as [string, string, string]
-  const { createdAtMs, totalAmount, paidAtMs } = recordHead(head)
+/** @returns an order as it leaves Redis for good, from the three lines of its record */
+function finalOrder(record: readonly string[], shard: Shard, epoch: number, local: string, currency: string): { order: FinalOrder; paidAtMs: number } {
+  const [head = '', lines = '', customer = ''] = record
+  const words = recordWords(head)
   return {
-    orderId: formatId('o', shard, epoch, local),
-    cartId: formatId('c', shard, epoch, local),
-    saleId: shard.saleId,
-    customer: JSON.parse(customer) as Customer,
-    lines: lines.split(' ').map((line) => {
-      const [sku, quantity, unitAmount] = line.split('=') as [string, string, string]
-      return { sku, quantity: Number(quantity), unitAmount: Number(unitAmount) }
-    }),
-    totalAmount,
-    currency,
-    createdAtMs,
-    paidAtMs,
+    paidAtMs: Number(words[6]),
+    order: {
+      orderId: formatId('o', shard, epoch, local),
+      cartId: formatId('c', shard, epoch, local),
+      saleId: shard.saleId,
+      customer: JSON.parse(customer) as Customer,
+      lines: lines.split(' ').map((line) => {
+        const [sku, quantity, unitAmount] = line.split('=') as [string, string, string]
+        return { sku, quantity: Number(quantity), unitAmount: Number(unitAmount) }
+      }),
+      totalAmount: Number(words[9]),
+      currency,
+      createdAtMs: Number(words[2]),
+    },
   }
 }
 
@@ -284,54 +288,46 @@ function counters(text: string): CountersAfter[] {
   const words = text.split(' ')
   const after: CountersAfter[] = []
   for (let i = 0; i + 4 < words.length; i += 5) {
-    const [sku, allocation, available, held, sold] = words.slice(i, i + 5) as [string, string, string, string, string]
-    after.push({ sku, allocation: Number(allocation), available: Number(available), held: Number(held), sold: Number(sold) })
+    after.push({ sku: words[i]!, allocation: Number(words[i + 1]), available: Number(words[i + 2]), held: Number(words[i + 3]), sold: Number(words[i + 4]) })
   }
   return after
 }
 
 /**
- * @param pairs the fields of a stream entry and their values, in turn
+ * @param fields the one field of a stream entry and its value, as lua/orders.lua writes them
  * @returns the entry that a script appended to the outbox; one that cannot be read says so, and holds up no other
  */
-export function decodeEntry(shard: Shard, outboxId: string, pairs: readonly string[], currency: string): OutboxEntry {
-  const fields = new Map<string, string>()
-  for (let i = 0; i + 1 < pairs.length; i += 2) fields.set(pairs[i]!, pairs[i + 1]!)
+export function decodeEntry(shard: Shard, outboxId: string, fields: readonly string[], currency: string): OutboxEntry {
+  const [kind = '', text = ''] = fields
+  const lines = text.split('\n')
+  const words = lines[0]!.split(' ')
   try {
-    return readEntry(shard, outboxId, fields, currency)
+    if (fields.length !== 2) unexpected(`${fields.length / 2} fields in an entry of the outbox`)
+    return readEntry(shard, outboxId, kind, words, lines, currency)
   } catch (error) {
     return {
       kind: 'unreadable',
       outboxId,
       saleId: shard.saleId,
-      writtenAs: fields.get('kind') ?? '',
-      paymentId: fields.get('payment') ?? null,
-      fields: [...pairs],
+      writtenAs: kind,
+      paymentId: words[3] ?? null,
+      fields: [...fields],
       reason: error instanceof Error ? error.message : String(error),
     }
   }
 }
 
-function readEntry(shard: Shard, outboxId: string, fields: ReadonlyMap<string, string>, currency: string): OutboxEntry {
-  const field = (name: string): string => fields.get(name) ?? unexpected(`no ${name} in the outbox`)
-
-  const kind = field('kind')
-  const base = { outboxId, counters: counters(field('counters')) }
+function readEntry(shard: Shard, outboxId: string, kind: string, words: readonly string[], lines: readonly string[], currency: string): OutboxEntry {
+  const base = { outboxId, counters: counters(lines[1] ?? unexpected('no counters in an entry of the outbox')) }
   if (kind === 'adjusted') {
-    return { ...base, kind, adjustmentId: field('adjustment'), saleId: shard.saleId, sku: field('sku'), delta: Number(field('delta')) }
+    const [adjustmentId, sku, delta] = words.length === 3 ? (words as [string, string, string]) : unexpected(words.join(' '))
+    return { ...base, kind, adjustmentId, saleId: shard.saleId, sku, delta: Number(delta) }
   }
-  const payment = {
-    paymentId: field('payment'),
-    orderId: field('orderId'),
-    amount: Number(field('amount')),
-    currency: field('currency'),
-  }
-  const record = field('order')
-  const order = record === '' ? null : finalOrder(record, shard, Number(field('epoch')), field('local'), currency)
-  if (kind === 'paid' && order !== null) {
-    const { paidAtMs, ...final } = order
-    return { ...base, kind, order: final, payment, paidAtMs }
-  }
+  if (words.length !== 7) unexpected(words.join(' '))
+  const [local, epoch, orderId, paymentId, amount, money, reason] = words as [string, string, string, string, string, string, string]
+  const payment = { paymentId, orderId, amount: Number(amount), currency: money }
+  const whole = lines.length === 2 ? null : finalOrder(lines.slice(2), shard, Number(epoch), local, currency)
+  if (kind === 'paid' && whole !== null) return { ...base, kind, ...whole, payment }
   if (kind !== 'refund') unexpected(kind)
-  return { ...base, kind: 'refund', order, payment, reason: field('reason') as RefundReason }
+  return { ...base, kind: 'refund', order: whole?.order ?? null, payment, reason: reason as RefundReason }
 }

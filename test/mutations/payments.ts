@@ -30,7 +30,7 @@ export const payments: readonly Mutation[] = [
     name: 'outbox',
     broken: 'A paid order is not put down for Postgres',
     promise: lost,
-    edits: [{ file: settle, find: "appendOutbox({ 'kind', 'paid'", replace: "type({ 'kind', 'paid'" }],
+    edits: [{ file: settle, find: "appendOutbox('paid'", replace: "type('paid'" }],
     tests: ['test/scripts/settle.test.ts'],
   },
   {
@@ -72,7 +72,7 @@ export const payments: readonly Mutation[] = [
     name: 'refund',
     broken: 'A refund that is due is not put down for anybody',
     promise: kept,
-    edits: [{ file: settle, find: "appendOutbox({ 'kind', 'refund'", replace: "type({ 'kind', 'refund'" }],
+    edits: [{ file: settle, find: "appendOutbox('refund'", replace: "type('refund'" }],
     tests: ['test/scripts/late.test.ts'],
   },
   {

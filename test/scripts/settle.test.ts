@@ -4,10 +4,14 @@ import { at, notWhole, openScene, orderReply, type Scene } from './scene.js'
 
 const { engine, redis } = await freshEngine(tap)
 
-/** @returns the fields of every entry of a sale's outbox */
+/** @returns what every entry of a sale's outbox says, by name */
 async function outbox(scene: Scene): Promise<Record<string, string>[]> {
   const entries = await redis.xrange(scene.key('outbox'), '-', '+')
-  return entries.map(([, fields]) => Object.fromEntries(fields.flatMap((field, i) => (i % 2 === 0 ? [[field, fields[i + 1]!]] : []))))
+  return entries.map(([, [kind = '', text = '']]) => {
+    const [words = '', counters = '', ...order] = text.split('\n')
+    const [local = '', epoch = '', orderId = '', payment = '', amount = '', currency = '', reason = ''] = words.split(' ')
+    return { kind, local, epoch, orderId, payment, amount, currency, reason, counters, order: order.join('\n') }
+  })
 }
 
 tap.test('a payment that succeeds makes the order paid: sold units, no deadline, and one outbox entry with all of it', async (t) => {
