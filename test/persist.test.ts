@@ -27,6 +27,19 @@ promise('a paid order can be read for good, just as it was paid', async (t) => {
   t.equal(await database.order('nobody'), null)
 })
 
+promise('customers keep their names, whatever these mean to others', async (t) => {
+  const sku = await seedItem(100)
+  const saleId = await seedSale({ [sku]: 100 })
+  const names = ['NULL', 'null', '{}', '{a,b}', ',', '""', '\\', '\\"', "Robert'); drop table orders; --", 'two\nlines', ' ', '😀', '$1']
+  const entries = names.map((name) => {
+    const entry = paid(saleId, { [sku]: 1 })
+    const customer = { ...entry.order.customer, name, phone: name, address: { ...entry.order.customer.address, line2: name } }
+    return { ...entry, order: { ...entry.order, customer } }
+  })
+  t.same(await database.persist(entries), names.map(() => 'persisted'))
+  for (const { order } of entries) t.same((await database.order(order.orderId))?.order.customer, order.customer)
+})
+
 promise('batches that overlap, repeat and run side by side count every order once', async (t) => {
   const skus = await Promise.all(Array.from({ length: 5 }, () => seedItem(10_000)))
   const saleId = await seedSale(Object.fromEntries(skus.map((sku) => [sku, 10_000])))

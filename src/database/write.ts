@@ -7,6 +7,7 @@
  */
 import type { FinalOrder, OutboxEntry } from '../outbox.js'
 import { ledgerRow } from '../ledger.js'
+import { texts, wholes } from './arrays.js'
 import type { Connection } from './pool.js'
 
 type Paid = Extract<OutboxEntry, { kind: 'paid' }>
@@ -91,20 +92,20 @@ async function insertOrders(connection: Connection, entries: readonly Ordered[])
           or (orders.status = 'paid' and orders.payment_id <> excluded.payment_id)
       returning order_id`,
     values: [
-      entries.map(({ order }) => order.orderId),
-      entries.map(({ order }) => order.saleId),
-      entries.map(({ order }) => order.cartId),
-      entries.map(({ kind }) => (kind === 'paid' ? 'paid' : 'refunded')),
-      entries.map(({ order }) => order.totalAmount),
-      entries.map(({ order }) => order.currency),
-      entries.map(({ order }) => order.customer.name),
-      entries.map(({ order }) => order.customer.email),
-      entries.map(({ order }) => order.customer.phone ?? null),
-      entries.map(({ order }) => JSON.stringify(order.customer.address)),
-      entries.map(({ payment }) => payment.paymentId),
-      entries.map(({ outboxId }) => outboxId),
-      entries.map((entry) => (entry.kind === 'paid' ? entry.paidAtMs : null)),
-      entries.map(({ order }) => order.createdAtMs),
+      texts(entries.map(({ order }) => order.orderId)),
+      texts(entries.map(({ order }) => order.saleId)),
+      texts(entries.map(({ order }) => order.cartId)),
+      texts(entries.map(({ kind }) => (kind === 'paid' ? 'paid' : 'refunded'))),
+      wholes(entries.map(({ order }) => order.totalAmount)),
+      texts(entries.map(({ order }) => order.currency)),
+      texts(entries.map(({ order }) => order.customer.name)),
+      texts(entries.map(({ order }) => order.customer.email)),
+      texts(entries.map(({ order }) => order.customer.phone ?? null)),
+      texts(entries.map(({ order }) => JSON.stringify(order.customer.address))),
+      texts(entries.map(({ payment }) => payment.paymentId)),
+      texts(entries.map(({ outboxId }) => outboxId)),
+      wholes(entries.map((entry) => (entry.kind === 'paid' ? entry.paidAtMs : null))),
+      wholes(entries.map(({ order }) => order.createdAtMs)),
     ],
   })
   return new Set(rows.map((row) => row.order_id))
@@ -121,10 +122,10 @@ async function insertPayments(connection: Connection, entries: readonly Paid[]):
         from unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) as entry (payment_id, order_id, amount, currency)
        order by payment_id`,
     values: [
-      entries.map(({ payment }) => payment.paymentId),
-      entries.map(({ payment }) => payment.orderId),
-      entries.map(({ payment }) => payment.amount),
-      entries.map(({ payment }) => payment.currency),
+      texts(entries.map(({ payment }) => payment.paymentId)),
+      texts(entries.map(({ payment }) => payment.orderId)),
+      wholes(entries.map(({ payment }) => payment.amount)),
+      texts(entries.map(({ payment }) => payment.currency)),
     ],
   })
 }
@@ -142,11 +143,11 @@ async function insertRefunds(connection: Connection, entries: readonly Refund[])
        order by payment_id
           on conflict (payment_id) do update set status = excluded.status where payments.status <> excluded.status`,
     values: [
-      entries.map(({ payment }) => payment.paymentId),
-      entries.map(({ payment }) => payment.orderId),
-      entries.map(({ payment }) => payment.amount),
-      entries.map(({ payment }) => payment.currency),
-      entries.map(({ reason }) => reason),
+      texts(entries.map(({ payment }) => payment.paymentId)),
+      texts(entries.map(({ payment }) => payment.orderId)),
+      wholes(entries.map(({ payment }) => payment.amount)),
+      texts(entries.map(({ payment }) => payment.currency)),
+      texts(entries.map(({ reason }) => reason)),
     ],
   })
 }
@@ -163,12 +164,12 @@ async function insertLines(connection: Connection, lines: readonly Line[]): Prom
              as line (order_id, sale_id, sku, position, quantity, unit_amount)
         left join sale_items using (sale_id, sku)`,
     values: [
-      lines.map(({ orderId }) => orderId),
-      lines.map(({ saleId }) => saleId),
-      lines.map(({ sku }) => sku),
-      lines.map(({ position }) => position),
-      lines.map(({ quantity }) => quantity),
-      lines.map(({ unitAmount }) => unitAmount),
+      texts(lines.map(({ orderId }) => orderId)),
+      texts(lines.map(({ saleId }) => saleId)),
+      texts(lines.map(({ sku }) => sku)),
+      wholes(lines.map(({ position }) => position)),
+      wholes(lines.map(({ quantity }) => quantity)),
+      wholes(lines.map(({ unitAmount }) => unitAmount)),
     ],
   })
 }
@@ -191,10 +192,10 @@ async function applyShrinks(connection: Connection, entries: readonly Adjusted[]
        where adjustments.state = 'requested'
       returning sku, sale_id as "saleId", null as "orderId", adjustment_id as "adjustmentId", delta, reason`,
     values: [
-      entries.map(({ adjustmentId }) => adjustmentId),
-      entries.map(({ saleId }) => saleId),
-      entries.map(({ sku }) => sku),
-      entries.map(({ delta }) => delta),
+      texts(entries.map(({ adjustmentId }) => adjustmentId)),
+      texts(entries.map(({ saleId }) => saleId)),
+      texts(entries.map(({ sku }) => sku)),
+      wholes(entries.map(({ delta }) => delta)),
     ],
   })
   return rows
@@ -211,7 +212,7 @@ async function insertLedger(connection: Connection, entries: readonly OutboxEntr
       select sale_id, outbox_id, line from unnest($1::text[], $2::text[], $3::text[]) as entry (sale_id, outbox_id, line)
        where exists (select from sales where sales.sale_id = entry.sale_id)
           on conflict do nothing`,
-    values: [rows.map(({ saleId }) => saleId), rows.map(({ outboxId }) => outboxId), rows.map(({ line }) => line)],
+    values: [texts(rows.map(({ saleId }) => saleId)), texts(rows.map(({ outboxId }) => outboxId)), texts(rows.map(({ line }) => line))],
   })
 }
 
@@ -222,12 +223,12 @@ async function insertMovements(connection: Connection, movements: readonly Movem
       insert into stock_movements (sku, sale_id, order_id, adjustment_id, delta, reason)
       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])`,
     values: [
-      movements.map(({ sku }) => sku),
-      movements.map(({ saleId }) => saleId),
-      movements.map(({ orderId }) => orderId),
-      movements.map(({ adjustmentId }) => adjustmentId),
-      movements.map(({ delta }) => delta),
-      movements.map(({ reason }) => reason),
+      texts(movements.map(({ sku }) => sku)),
+      texts(movements.map(({ saleId }) => saleId)),
+      texts(movements.map(({ orderId }) => orderId)),
+      texts(movements.map(({ adjustmentId }) => adjustmentId)),
+      wholes(movements.map(({ delta }) => delta)),
+      texts(movements.map(({ reason }) => reason)),
     ],
   })
 }
@@ -243,7 +244,7 @@ async function changeQuantities(connection: Connection, movements: readonly Move
       )
       update items set quantity = quantity + change.delta
         from locked join change using (sku) where items.sku = locked.sku`,
-    values: [movements.map(({ sku }) => sku), movements.map(({ delta }) => delta)],
+    values: [texts(movements.map(({ sku }) => sku)), wholes(movements.map(({ delta }) => delta))],
   })
 }
 
@@ -259,10 +260,10 @@ async function changeSaleItems(connection: Connection, sales: readonly Movement[
                group by sale_id, sku) as change
        where sale_items.sale_id = change.sale_id and sale_items.sku = change.sku`,
     values: [
-      movements.map(({ saleId }) => saleId),
-      movements.map(({ sku }) => sku),
-      movements.map((movement) => (movement.orderId === null ? 0 : -movement.delta)),
-      movements.map((movement) => (movement.orderId === null ? movement.delta : 0)),
+      texts(movements.map(({ saleId }) => saleId)),
+      texts(movements.map(({ sku }) => sku)),
+      wholes(movements.map((movement) => (movement.orderId === null ? 0 : -movement.delta))),
+      wholes(movements.map((movement) => (movement.orderId === null ? movement.delta : 0))),
     ],
   })
 }
