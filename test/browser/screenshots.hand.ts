@@ -35,6 +35,7 @@ void tap.test('the shop window, bright and dark', async (t) => {
   await shopper.add('Noise-cancelling earbuds')
   await shopper.reads('In your cart: 1 × Noise-cancelling earbuds')
   await shopper.page.getByRole('button', { name: 'Dismiss this message' }).click()
+  await shopper.page.evaluate('scrollTo(0, 0)')
   for (const colorScheme of ['light', 'dark'] as const) {
     await shopper.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
     await shopper.page.screenshot({ path: `${folder}shop-${colorScheme}.png` })
