@@ -33,7 +33,7 @@ const details = {
 type Details = typeof details
 
 export async function openCustomer(t: Pick<Test, 'teardown'>, browser: Browser, address: string, options: BrowserContextOptions = {}): Promise<Customer> {
-  const context = await browser.newContext({ viewport: { width: 1_280, height: 900 }, locale: 'en-US', timezoneId: 'UTC', ...options })
+  const context = await browser.newContext({ viewport: { width: 1_280, height: 900 }, locale: 'en-US', timezoneId: 'UTC', reducedMotion: 'reduce', ...options })
   t.teardown(() => context.close())
   return openWindow(context, address)
 }

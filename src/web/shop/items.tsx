@@ -75,7 +75,7 @@ function Stock({ item: { stock, lowStock, mayReturnAt }, others, own }: { readon
   return (
     <div class={`stock${lowStock && available > 0 ? ' stock-low' : ''}`}>
       <svg class="stock-bar" aria-hidden="true" focusable="false"><rect class="stock-held" width={quantity === 0 ? '0' : '100%'} /><rect class="stock-free" width={`${share}%`} /></svg>
-      <p>{lowStock && available > 0 && <strong class="low">Almost gone · </strong>}{stockWords(available, others, own, mayReturnAt)}</p>
+      <p>{lowStock && available > 0 && <strong class="low">Almost gone · </strong>}<span>{stockWords(available, others, own, mayReturnAt)}</span></p>
     </div>
   )
 }

@@ -71,7 +71,8 @@ function useFocus(view: View, { sale, order }: State): void {
     if (before === null || before === standing) return
     if (location.hash === '#cart') document.getElementById('cart-heading')?.focus()
     else {
-      document.querySelector<HTMLElement>('.view-heading, .sale-name')?.focus({ preventScroll: true })
+      const heading = document.querySelector<HTMLElement>('.view-heading') ?? document.querySelector<HTMLElement>('.sale-name')
+      heading?.focus({ preventScroll: true })
       scrollTo(0, 0)
     }
   }, [ready, standing])
