@@ -39,8 +39,8 @@ export async function openCustomer(t: Pick<Test, 'teardown'>, browser: Browser, 
 }
 
 /** Keeps a page from reading the sale: what it still hears of it, the live events have told. */
-export function onlyEvents({ page }: Customer): Promise<void> {
-  return page.route(/\/v1\/sales\/[^/]+$/, (route) => route.abort())
+export async function onlyEvents({ page }: Customer): Promise<void> {
+  await page.route(/\/v1\/sales\/[^/]+$/, (route) => route.abort())
 }
 
 /** One more window of the same customer, where `context` has one. */
