@@ -1,50 +1,38 @@
-/** From measurements to tables. What was not reached is said as plainly as what was. */
-import { isReached, median, ratios, type Reach, type Spread, spread } from './figures.js'
-import { type Arrival, type Arrivals, batchedOrders, singleConcurrency, singleOrders } from './persist.js'
+/** From measurements to RESULTS.md. What was not reached is said as plainly as what was. */
+import { availableParallelism } from 'node:os'
+import { type Arrival, type Arrivals, batchedOrders, singleConcurrency, singleOrders } from './arrivals.js'
+import { errorsOf, linesSection, loadLines, postgresSection, purchasesSection, readsSection, redisSection } from './beside-report.js'
+import type { Round } from './contest.js'
+import { isReached, median, type Reach, spread, ratios } from './figures.js'
+import { number, ranged, table } from './markdown.js'
+import { overloadSection } from './overload.js'
+import { type Measured, reaches } from './reaches.js'
 import { type Recovery, recoveredOrders } from './recover.js'
-import { crowds, type Kind, type Round, type Rounds } from './rounds.js'
-
-export interface Measured {
-  readonly rounds: Rounds | null
-  readonly arrivals: Arrivals | null
-  readonly recoveries: readonly Recovery[] | null
-}
+import { crowds, type Kind, type Rounds } from './rounds.js'
+import { scaleSection } from './scale.js'
+import { watchersSection } from './watchers.js'
 
 const names: Readonly<Record<Kind, string>> = { hold: 'durable hold', refusal: 'refusal, sold out', empty: 'empty POST' }
 
-/** @returns every figure that was promised and measured in this run */
-export function reaches({ rounds, arrivals }: Pick<Measured, 'rounds' | 'arrivals'>): Reach[] {
-  const all: Reach[] = []
-  if (rounds !== null) {
-    for (const crowd of crowds) {
-      const { hold, refusal, empty } = rounds[crowd]
-      const at = `at ${crowd} connections`
-      for (const [name, ours] of [['Durable holds', hold], ['Refusals', refusal]] as const) {
-        if (ours.length === 0) continue
-        all.push({ what: `${name} ${at}: rate beside an empty POST`, bound: { atLeast: 0.8 }, unit: '×', measured: ratios(ours, empty, (round) => round.rate) })
-        all.push({ what: `${name} ${at}: CPU of the API process a request, beside an empty POST`, bound: { atMost: 1.3 }, unit: '×', measured: ratios(ours, empty, (round) => round.cpuUs) })
-      }
-      if (hold.length > 0 && refusal.length > 0) {
-        all.push({ what: `Refusals beside holds ${at}: CPU of the API and of Redis a request`, bound: { atMost: 1 }, unit: '×', measured: ratios(refusal, hold, (round) => round.cpuUs + round.redisUs) })
-      }
-    }
-  }
-  if (arrivals !== null) {
-    all.push({ what: 'Paid orders to Postgres, one worker process, its start included', bound: { atLeast: 5_000 }, unit: ' orders/s', measured: spread(arrivals.batched.map(({ rate }) => rate)) })
-  }
-  return all
-}
-
-export function report(measured: Measured, machine: readonly [string, string][], options: { pairs: number; seconds: number }): string {
-  const { rounds, arrivals, recoveries } = measured
+export function report(measured: Measured, machine: readonly [string, string][], options: { pairs: number; seconds: number; parts: string }): string {
+  const { rounds, lines, reads, redis, postgres, purchases, arrivals, overload, scale, watched, recoveries } = measured
   const all = reaches(measured)
   return [
     '# What it does a second',
     '',
-    'Written by `npm run bench`, all of it in one run. Medians, with the least and the most of the rounds in brackets.',
+    'Written by `npm run bench`, all of it in one run. What is compared runs in turns, a round of each right after the other, and is compared pair by pair:',
+    `${options.pairs} pairs of rounds of about ${options.seconds} s where nothing else is said. Medians, with the least and the most of the rounds in brackets.`,
     ...(all.length === 0 ? [] : reachesSection(all)),
     ...(rounds === null ? [] : roundsSection(rounds, options)),
+    ...(lines === null ? [] : linesSection(lines)),
+    ...(reads === null ? [] : readsSection(reads)),
+    ...(redis === null ? [] : redisSection(redis)),
+    ...(postgres === null ? [] : postgresSection(postgres)),
+    ...(purchases === null ? [] : purchasesSection(purchases, availableParallelism())),
     ...(arrivals === null ? [] : arrivalsSection(arrivals)),
+    ...(overload === null ? [] : overloadSection(overload)),
+    ...(scale === null ? [] : scaleSection(scale)),
+    ...(watched === null ? [] : watchersSection(watched)),
     ...(recoveries === null ? [] : recoverySection(recoveries)),
     '',
     '## The machine',
@@ -54,8 +42,8 @@ export function report(measured: Measured, machine: readonly [string, string][],
     '## To repeat it',
     '',
     'On Linux: `npm ci && npm run bench`. It builds, starts a Redis and a Postgres of its own in a temporary folder (or uses the ones that',
-    '`REDIS_URL`, an empty database, and `DATABASE_URL` name), and writes this file. `npm run bench -- --only holds|refusals|persist|recover`',
-    'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length. A run whose stores do not add up in',
+    `\`REDIS_URL\`, an empty database, and \`DATABASE_URL\` name), and writes this file. \`npm run bench -- --only ${options.parts}\``,
+    'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length, `--carts n` the live carts of the biggest sale. A run whose stores do not add up in',
     'the end ends with 1, and writes nothing.',
     '',
   ].join('\n')
@@ -73,8 +61,8 @@ function reachesSection(all: readonly Reach[]): string[] {
 
 function reachRow(reach: Reach): string[] {
   const { what, bound, unit, measured } = reach
-  const digits = unit === '×' ? 2 : 0
-  const promised = 'atLeast' in bound ? `≥ ${number(bound.atLeast, unit === '×' ? 1 : 0)}` : `≤ ${number(bound.atMost, 1)}`
+  const digits = unit === '×' || unit === ' s' ? 2 : 0
+  const promised = 'atLeast' in bound ? `≥ ${bound.atLeast.toLocaleString('en-US')}` : `≤ ${bound.atMost.toLocaleString('en-US')}`
   return [what, `${promised}${unit}`, `${ranged(measured, digits)}${unit}`, isReached(reach) ? 'yes' : '**no**']
 }
 
@@ -103,7 +91,7 @@ function roundsSection(rounds: Rounds, { pairs, seconds }: { pairs: number; seco
     '',
     `${crowds.join(' or ')} connections, each sending its next request once the last is answered, from a process of its own (autocannon); ${pairs} rounds of each kind in turns,`,
     `of about ${seconds} s and ${number(Math.max(...everyRound.map(({ answers }) => answers)), 0)} requests. One API process (\`dist/src/api.js\`), beside a process with an empty POST: plain Fastify with the same`,
-    'server options, body schema and answer schema, no plugin and no hook, answering a constant cart.',
+    'server options, body schema and answer schema, no plugin and no hook, answering a constant cart (`bench/peers/empty.ts`).',
     '',
     table(['', 'connections', 'requests/s', 'CPU of the server process, µs each', 'CPU of Redis, µs each', 'requests a call to Redis', 'p50 ms', 'p99 ms', 'errors'], rows),
     '',
@@ -111,20 +99,11 @@ function roundsSection(rounds: Rounds, { pairs, seconds }: { pairs: number; seco
     'in a sale whose thousand units are all held in live carts. After every round the counters in Redis were read: allocation = available + held + sold in',
     'both sales, units held and carts as many as 201 answers, nothing taken by a refusal.',
     '',
-    `The load itself kept ${ranged(spread(everyRound.map(({ loadCores }) => loadCores)), 2)} cores busy: where that is near 1, it is the load that bounds the rate, and the CPU a request tells more. What was not`,
-    `part of the bench took ${ranged(spread(everyRound.map(({ otherCores }) => otherCores)), 2)} cores in the meantime.`,
+    ...loadLines(everyRound),
   ]
 }
 
-function errorsOf(rounds: readonly Round[]): string {
-  const errors = new Map<string, number>()
-  for (const round of rounds) {
-    for (const [what, count] of Object.entries(round.errors)) errors.set(what, (errors.get(what) ?? 0) + count)
-  }
-  return errors.size === 0 ? '0' : [...errors].map(([what, count]) => `${what}: ${count}`).join(', ')
-}
-
-function arrivalsSection({ batched, single }: Arrivals): string[] {
+function arrivalsSection({ batched, single, bare }: Arrivals): string[] {
   const row = (name: string, orders: number, arrivals: readonly Arrival[]) => [
     name,
     number(orders, 0),
@@ -138,14 +117,16 @@ function arrivalsSection({ batched, single }: Arrivals): string[] {
     '',
     'The engine sells the orders (cart, checkout, payment) with no worker running; then one worker process (`dist/workers/worker.js`) starts, and the clock',
     'runs until Postgres has every order. Beside it, the same orders as one BullMQ job and one transaction each, with the same inserts,',
-    `${singleConcurrency} at once.`,
+    `${singleConcurrency} at once (\`bench/peers/single.ts\`); and the same rows from memory, in one statement and one transaction for each 500 orders, over one connection`,
+    '(`bench/peers/batches.ts`).',
     '',
     table(['', 'orders a turn', 'orders/s, start included', 'orders/s once it ran', 'CPU of the worker, µs an order'], [
       row('in batches, through the outbox', batchedOrders, batched),
-      row('one job and one insert an order', singleOrders, single),
+      row('one job and one transaction an order', singleOrders, single),
+      row('bare batches', batchedOrders, bare),
     ]),
     '',
-    `Once both ran, batches were ${ranged(ratios(batched, single, ({ steadyRate }) => steadyRate), 1)} times as fast. After every turn: every order in Postgres once, each item's`,
+    `Once both ran, batches were ${ranged(ratios(batched, single, ({ steadyRate }) => steadyRate), 1)} times as fast as one by one. After every turn: every order in Postgres once, each item's`,
     'quantity, ledger and lines right to the unit, the outbox empty.',
   ]
 }
@@ -166,17 +147,4 @@ function recoverySection(recoveries: readonly Recovery[]): string[] {
     '',
     "After every turn: each item's available is its allocation less what was sold, to the unit, and an audit finds every promise kept.",
   ]
-}
-
-function number(value: number, digits: number): string {
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
-}
-
-function ranged({ median: middle, min, max }: Spread, digits: number): string {
-  return `${number(middle, digits)} (${number(min, digits)}–${number(max, digits)})`
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }

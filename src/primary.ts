@@ -1,6 +1,6 @@
 /**
- * Several API processes on one port: a process that serves nothing itself, starts them, hands each new connection to the next of
- * them, and starts another one where one has died. They share nothing but the port; what they decide is decided in Redis.
+ * Several API processes on one port: a process that serves nothing itself, starts them, and starts another one where one has
+ * died. They share nothing but the port; what they decide is decided in Redis.
  */
 import cluster, { type Worker } from 'node:cluster'
 import { AggregatorRegistry, type Registry, type RegistryContentType } from 'prom-client'
@@ -34,6 +34,9 @@ export interface ProcessesOptions {
 
 /** Runs until a signal has come and all of them have drained; then the process ends, with 0 where each of them did. */
 export function runProcesses({ count, drainMs, log }: ProcessesOptions): void {
+  // Each takes its connections from the system itself. Handed out by this process, one that is on its way to a process that
+  // dies would stay open, and whoever made it would wait for ever: seen once in each of some 15 kills amid new connections.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   const listening = new Set<Worker>()
   const metrics = new AggregatorRegistry()
   let ending = false

@@ -45,16 +45,20 @@ interface CountedItem {
   readonly unmoved: number
 }
 
-/** Every order is read once, whatever the number of items. */
+/**
+ * Every order is read once, whatever the number of items. A movement is found by its order, never by its item: before Postgres has analyzed
+ * the tables of a sale that has just begun, it takes the index of items for as good, and reads all of a hot item's movements for each of its lines.
+ */
 async function countedItems(connection: Connection, saleId: string, lastEntry: string): Promise<CountedItem[]> {
   const { rows } = await connection.query<CountedItem>(
     `with ordered as (
-       select sku, sum(order_lines.quantity) as units,
+       select order_lines.sku, sum(order_lines.quantity) as units,
               sum(order_lines.quantity) filter (where ${upTo('outbox_id')}) as units_up_to,
               count(*) filter (where movement.delta is distinct from -order_lines.quantity) as unmoved
-         from orders join order_lines using (order_id) left join stock_movements as movement using (order_id, sku)
+         from orders join order_lines using (order_id)
+         left join stock_movements as movement on movement.order_id = orders.order_id and movement.sku || '' = order_lines.sku
         where orders.sale_id = $1 and status = 'paid'
-        group by sku
+        group by order_lines.sku
      ), ledger as (
        select sku, sum(delta) as units from stock_movements
         where sku in (select sku from sale_items where sale_id = $1)

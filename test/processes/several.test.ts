@@ -105,6 +105,23 @@ tap.test('a process that is killed comes back, the other one serves meanwhile, a
   t.strictSame(await api.stop(), ended)
 })
 
+tap.test('whoever connects while a process is killed is answered or cut, and never left waiting', async (t) => {
+  const { api } = await startTwo(t, await openStores(t))
+  for (let kills = 0; kills < 8; kills += 1) {
+    const alive = await until('two listen', async () => {
+      const pids = (await served(api)).filter((pid) => listeners(api).includes(pid))
+      return pids.length === 2 && pids
+    })
+    const outcomes: string[] = []
+    const crowd = Array.from({ length: 100 }, async () => outcomes.push(await ask(api.url, '/healthz').then(() => 'answered', () => 'cut')))
+    await Promise.race(crowd)
+    process.kill(alive[0]!, 'SIGKILL')
+    await until('everybody has heard', async () => outcomes.length === crowd.length)
+    t.ok(outcomes.includes('answered'))
+  }
+  t.strictSame(await api.stop(), ended)
+})
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   tap.test(`${signal} ends all of them with 0, what is in flight answered, whether or not they get it as well, and leaves nothing`, async (t) => {
     const { redis, ...stores } = await openStores(t)

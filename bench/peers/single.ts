@@ -6,8 +6,8 @@
  */
 import { Worker } from 'bullmq'
 import { Redis } from 'ioredis'
-import { openDatabase } from '../src/database.js'
-import type { OutboxEntry } from '../src/outbox.js'
+import { openDatabase } from '../../src/database.js'
+import type { OutboxEntry } from '../../src/outbox.js'
 
 const [redisUrl = '', databaseUrl = '', queue = '', concurrency] = process.argv.slice(2)
 const database = openDatabase(databaseUrl)

@@ -1,16 +1,17 @@
 /**
  * Paid orders on their way from the outbox to Postgres, by one worker process; beside it one job and one transaction an
- * order. Every order is found again in the end, once, or the run does not count.
+ * order, and bare batches without outbox and queue. Every order is found again in the end, once, or the run does not count.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
-import { formatId, newLocalId } from '../src/ids.js'
 import { shardKey } from '../src/keys.js'
 import type { OutboxEntry } from '../src/outbox.js'
+import { environment } from './api.js'
 import { DoesNotCount, mustBe } from './figures.js'
+import { customer, entryOf, itemCount, linesOf, record, skusOf, type Sold } from './orders.js'
 import { cpuSeconds, type Running, startBuilt, startOwn } from './processes.js'
-import { accepted, countersOf, price, publishSale } from './shop.js'
+import { accepted, countersOf, forgetSale, publishSale } from './shop.js'
 import type { Stage } from './stage.js'
 
 /** Orders of one turn, in batches and one by one; the slow way gets fewer, and rates are compared. */
@@ -18,21 +19,12 @@ export const batchedOrders = 30_000
 export const singleOrders = 3_000
 /** Jobs at once of the slow way: as many as a process has connections to Postgres. */
 export const singleConcurrency = 10
-/** Items of a sale; more than one, so that one order at a time does not wait for one row. */
-const itemCount = 20
 const allocation = 10_000_000
 /** Customers that buy at once while the outbox is filled. */
-const customers = 1_000
+const customers = 256
 const lookMs = 20
 /** How long all of it may take to arrive, in ms. */
 const arriveWithinMs = 120_000
-
-const customer = {
-  name: 'Zoë Example',
-  email: 'zoe@example.com',
-  address: { line1: '1 Main Street', city: 'Köln', postalCode: '50667', country: 'DE' },
-}
-const skus = Array.from({ length: itemCount }, (_, i) => `item-${i}`)
 
 export interface Arrival {
   /** Orders a second from the start of the process until Postgres has all. */
@@ -46,57 +38,35 @@ export interface Arrival {
 export interface Arrivals {
   readonly batched: readonly Arrival[]
   readonly single: readonly Arrival[]
-}
-
-/** What a sale sold: the ids of its orders and units by item. */
-interface Sold {
-  readonly saleId: string
-  readonly orderIds: Set<string>
-  readonly units: Map<string, number>
-  lines: number
+  readonly bare: readonly Arrival[]
 }
 
 export async function measureArrivals(stage: Stage, pairs: number): Promise<Arrivals> {
-  const batched: Arrival[] = []
-  const single: Arrival[] = []
+  const arrivals: Record<keyof Arrivals, Arrival[]> = { batched: [], single: [], bare: [] }
+  const kinds = [['batched', 'batched', arriveBatched], ['single', 'one by one', arriveSingly], ['bare', 'bare batches', arriveBare]] as const
   for (let pair = 1; pair <= pairs; pair += 1) {
-    const tell = (kind: string, { rate, steadyRate }: Arrival) =>
-      stage.say(`  pair ${pair} of ${pairs}, ${kind}: ${Math.round(rate)} orders/s, ${Math.round(steadyRate)} once it ran`)
-    const batch = await arriveBatched(stage, `bench-batched-${pair}`)
-    tell('batched', batch)
-    batched.push(batch)
-    const one = await arriveSingly(stage, `bench-single-${pair}`)
-    tell('one by one', one)
-    single.push(one)
+    for (const [kind, name, turn] of pair % 2 === 1 ? kinds : kinds.toReversed()) {
+      const saleId = `bench-${kind}-${pair}`
+      const arrival = await turn(stage, saleId)
+      await forgetSale(stage, saleId)
+      stage.say(`  pair ${pair} of ${pairs}, ${name}: ${Math.round(arrival.rate)} orders/s, ${Math.round(arrival.steadyRate)} once it ran`)
+      arrivals[kind].push(arrival)
+    }
   }
-  return { batched, single }
-}
-
-/** The lines of the i-th order: every fourth has two. */
-function linesOf(i: number): { sku: string; quantity: number }[] {
-  const line = { sku: skus[i % itemCount]!, quantity: 1 + (i % 3) }
-  return i % 4 === 0 ? [line, { sku: skus[(i + 7) % itemCount]!, quantity: 1 }] : [line]
-}
-
-function record(sold: Sold, orderId: string, lines: readonly { sku: string; quantity: number }[]): void {
-  sold.orderIds.add(orderId)
-  sold.lines += lines.length
-  for (const { sku, quantity } of lines) sold.units.set(sku, (sold.units.get(sku) ?? 0) + quantity)
+  return arrivals
 }
 
 /** A sale over items of its own, so that what Postgres says of them is about this turn. */
 async function openSale(stage: Stage, saleId: string): Promise<Sold> {
-  await publishSale(stage, saleId, skus.map((sku) => ownSku(saleId, sku)), allocation)
+  await publishSale(stage, saleId, skusOf(saleId), allocation)
   return { saleId, orderIds: new Set(), units: new Map(), lines: 0 }
 }
-const ownSku = (saleId: string, sku: string) => `${saleId}-${sku}`
 
 async function arriveBatched(stage: Stage, saleId: string): Promise<Arrival> {
   const sold = await openSale(stage, saleId)
   await sell(stage, sold, batchedOrders)
   mustBe('entries of the outbox before the worker starts', await outboxLength(stage, saleId), batchedOrders)
-  const env = { ...process.env, REDIS_URL: stage.redisUrl, DATABASE_URL: stage.databaseUrl, LOG_LEVEL: 'warn' }
-  const arrival = await arrive(stage, sold, () => startBuilt('workers/worker.js', env), async () => {
+  const arrival = await arrive(stage, sold, () => startBuilt('workers/worker.js', environment(stage)), async () => {
     // It leaves the outbox after the commit.
     for (let look = 0; look < 250 && (await outboxLength(stage, saleId)) > 0; look += 1) await delay(lookMs)
     mustBe('entries of the outbox in the end', await outboxLength(stage, saleId), 0)
@@ -114,7 +84,7 @@ async function sell({ engine }: Stage, sold: Sold, orders: number): Promise<void
   let next = 0
   async function shopper(): Promise<void> {
     while (next < orders) {
-      const lines = linesOf(next++).map(({ sku, quantity }) => ({ sku: ownSku(sold.saleId, sku), quantity }))
+      const lines = linesOf(sold.saleId, next++)
       const cart = accepted(await engine.createCart(sold.saleId, lines))
       const { order } = accepted(await engine.checkout(cart.cartId, customer))
       const begun = accepted(await engine.beginPayment(order.orderId))
@@ -135,33 +105,24 @@ async function arriveSingly(stage: Stage, saleId: string): Promise<Arrival> {
   const connection = new Redis(stage.redisUrl, { maxRetriesPerRequest: null })
   const queue = new Queue<OutboxEntry>(saleId, { connection, defaultJobOptions: { removeOnComplete: true } })
   try {
-    await queue.addBulk(Array.from({ length: singleOrders }, (_, i) => ({ name: 'persist', data: entryOf(sold, i) })))
+    await queue.addBulk(Array.from({ length: singleOrders }, (_, i) => ({ name: 'persist', data: entryOf(sold, i, allocation) })))
     const args = [stage.redisUrl, stage.databaseUrl, saleId, String(singleConcurrency)]
-    return await arrive(stage, sold, () => startOwn('./single.ts', args), async () => undefined)
+    return await arrive(stage, sold, () => startOwn('./peers/single.ts', args), async () => undefined)
   } finally {
     await queue.close()
     connection.disconnect()
   }
 }
 
-/** An order as the engine would have handed it on. */
-function entryOf(sold: Sold, i: number): OutboxEntry {
-  const shard = { saleId: sold.saleId, shard: 0 }
-  const local = newLocalId()
-  const orderId = formatId('o', shard, 1, local)
-  const lines = linesOf(i).map(({ sku, quantity }) => ({ sku: ownSku(sold.saleId, sku), quantity, unitAmount: price.amount }))
-  const totalAmount = lines.reduce((sum, line) => sum + line.unitAmount * line.quantity, 0)
-  record(sold, orderId, lines)
-  return {
-    kind: 'paid',
-    outboxId: `1-${i}`,
-    counters: [],
-    paidAtMs: Date.now(),
-    order: {
-      orderId, saleId: sold.saleId, cartId: formatId('c', shard, 1, local), customer, lines, totalAmount, currency: price.currency, createdAtMs: Date.now(),
-    },
-    payment: { paymentId: formatId('p', shard, 1, newLocalId()), orderId, amount: totalAmount, currency: price.currency },
-  }
+/** The same number of orders as through the outbox, handed to the process before the clock starts to matter: once it runs. */
+async function arriveBare(stage: Stage, saleId: string): Promise<Arrival> {
+  const sold = await openSale(stage, saleId)
+  const entries = Array.from({ length: batchedOrders }, (_, i) => entryOf(sold, i, allocation))
+  return arrive(stage, sold, () => {
+    const bare = startOwn('./peers/batches.ts', [stage.databaseUrl])
+    bare.child.send(entries)
+    return bare
+  }, async () => undefined)
 }
 
 /** Starts a process, and waits until Postgres has every order that was sold. */
