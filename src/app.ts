@@ -20,6 +20,7 @@ import { cartsRoutes } from './routes/carts.js'
 import { eventsRoutes } from './routes/events.js'
 import { operationsRoutes } from './routes/operations.js'
 import { ordersRoutes } from './routes/orders.js'
+import { pagesRoutes } from './routes/pages.js'
 import { paymentsRoutes } from './routes/payments.js'
 import { salesRoutes } from './routes/sales.js'
 import { within } from './within.js'
@@ -84,6 +85,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await describeRoutes(app)
 
   await app.register(operationsRoutes, { engine, database })
+  await app.register(pagesRoutes)
   await app.register(async (live) => {
     live.addHook('onRoute', (route) => {
       if (route.method === 'GET') route.onRequest = [route.onRequest ?? [], forbidCaching].flat()
