@@ -71,11 +71,14 @@ tap.test(`a sale of ${minutes} minutes with a fault every ten seconds`, async (t
   }
   // The sandbox's own book, and whose a payment of a provider's own page is, go by the server's clock, which nobody moves.
   for (const match of [sandboxKey('*'), paymentKey('*')]) {
+    const [before, gone] = [await usedBytes(redis), { keys: 0 }]
     for await (const keys of redis.scanStream({ match, count: 1_000 }) as AsyncIterable<string[]>) {
       const left = await Promise.all(keys.map((key) => redis.ttl(key)))
       if (left.some((seconds) => seconds < 0)) t.fail(`some of ${match} would stay for ever`)
       if (keys.length > 0) await redis.del(...keys)
+      gone.keys += keys.length
     }
+    t.comment(`${gone.keys} of ${match} would expire; they took ${before - (await usedBytes(redis))} bytes`)
   }
   const endBytes = await usedBytes(redis)
   t.comment(`Redis: ${startBytes} bytes, then ${endBytes}`)
