@@ -22,6 +22,7 @@ import { eventsRoutes } from './routes/events.js'
 import { figuresRoutes } from './routes/figures.js'
 import { operationsRoutes } from './routes/operations.js'
 import { ordersRoutes } from './routes/orders.js'
+import { pagesRoutes } from './routes/pages.js'
 import { paymentsRoutes } from './routes/payments.js'
 import { queuesRoutes } from './routes/queues.js'
 import { salesRoutes } from './routes/sales.js'
@@ -89,6 +90,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await describeRoutes(app)
 
   await app.register(operationsRoutes, { engine, database })
+  await app.register(pagesRoutes)
   await app.register(async (live) => {
     live.addHook('onRoute', (route) => {
       if (route.method === 'GET') route.onRequest = [route.onRequest ?? [], forbidCaching].flat()
