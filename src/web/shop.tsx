@@ -1,3 +1,6 @@
+/** The shop window: a storefront on the public API alone. */
 import { render } from 'preact'
+import { Page } from './shop/page.js'
+import { openShop } from './shop/shop.js'
 
-render(<main><h1>12.12 flash sale</h1></main>, document.getElementById('page')!)
+render(<Page shop={openShop()} />, document.getElementById('page')!)

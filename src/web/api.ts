@@ -1,0 +1,104 @@
+/**
+ * Calls of the API. What is safe to repeat is repeated until it is answered, with pauses that grow, are never the same for two
+ * customers, and are no shorter than the shop asks for.
+ */
+import type { Problem, ProblemCode } from '../problems.js'
+import { deviceNow, hearDate } from './clock.js'
+
+export type Refused = Omit<Problem, 'code'> & { readonly code: ProblemCode }
+export type Answer<T> = { readonly value: T } | { readonly refused: Refused }
+
+/** Why something has to wait: this device is offline, the shop does not answer, or it has too much to do. */
+export type Trouble = 'offline' | 'unreachable' | 'busy'
+
+export interface Call {
+  readonly body?: object
+  /** For a POST that must not happen twice. */
+  readonly key?: string
+  /** Ask once: what is not answered counts as `unavailable`. Otherwise it is asked until it is answered. */
+  readonly once?: boolean
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+/** How long an answer may take, in ms: longer than the shop ever lets a request wait. */
+const answerMs = 12_000
+const firstPauseMs = 400
+const longestPauseMs = 8_000
+
+const waiting = new Map<symbol, Trouble>()
+let tell: (trouble: Trouble | null) => void = () => {}
+
+/** Is told why calls wait, and null once none does. */
+export function watchTrouble(listener: (trouble: Trouble | null) => void): void {
+  tell = listener
+}
+
+/** @throws only where `signal` has ended it */
+export async function ask<T>(method: string, path: string, call: Call = {}): Promise<Answer<T>> {
+  const self = Symbol(path)
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      const { answer, trouble, retryAfterMs } = await askOnce<T>(method, path, call)
+      if (trouble === null || call.once) return answer
+      waiting.set(self, trouble)
+      tell(trouble)
+      await pause(Math.max(pauseMs(attempt), retryAfterMs), call.signal)
+    }
+  } finally {
+    if (waiting.delete(self)) tell([...waiting.values()].at(-1) ?? null)
+  }
+}
+
+interface Outcome<T> {
+  readonly answer: Answer<T>
+  /** Null where the answer is the last word. */
+  readonly trouble: Trouble | null
+  readonly retryAfterMs: number
+}
+
+async function askOnce<T>(method: string, path: string, { body, key, headers, signal }: Call): Promise<Outcome<T>> {
+  const sentMs = deviceNow()
+  try {
+    const response = await fetch(path, {
+      method,
+      headers: { ...headers, ...(body && { 'content-type': 'application/json' }), ...(key !== undefined && { 'idempotency-key': key }) },
+      ...(body && { body: JSON.stringify(body) }),
+      signal: AbortSignal.any([AbortSignal.timeout(answerMs), ...(signal ? [signal] : [])]),
+      cache: 'no-store',
+    })
+    const text = await response.text()
+    hearDate(response.headers.get('date'), sentMs)
+    // The contract's word for it: the routes' own schemas have written it.
+    const parsed = text === '' ? null : (JSON.parse(text) as unknown)
+    if (response.ok) return { answer: { value: parsed as T }, trouble: null, retryAfterMs: 0 }
+    const busy = response.status === 503 || response.status === 429
+    return { answer: { refused: parsed as Refused }, trouble: busy ? 'busy' : null, retryAfterMs: 1_000 * Number(response.headers.get('retry-after') ?? 0) }
+  } catch (error) {
+    if (signal?.aborted) throw error
+    // Cut, or answered by something that is not the shop.
+    return { answer: { refused: unanswered }, trouble: navigator.onLine ? 'unreachable' : 'offline', retryAfterMs: 0 }
+  }
+}
+
+const unanswered: Refused = { type: 'about:blank', title: 'No answer', status: 0, detail: 'No answer came.', code: 'unavailable' }
+
+/** @returns how long to wait after so many attempts: twice as long each time, and anything from half of that on, in ms */
+export function pauseMs(attempt: number, first = firstPauseMs, longest = longestPauseMs): number {
+  return Math.min(longest, first * 2 ** attempt) * (0.5 + Math.random() / 2)
+}
+
+/** Waits; or until this device is online again. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const over = new AbortController()
+    const end = (then: () => void) => () => {
+      clearTimeout(timer)
+      over.abort()
+      then()
+    }
+    const timer = setTimeout(end(resolve), ms)
+    addEventListener('online', end(resolve), { signal: over.signal })
+    signal?.addEventListener('abort', end(() => reject(signal.reason as Error)), { signal: over.signal })
+  })
+}

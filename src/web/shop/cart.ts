@@ -1,0 +1,152 @@
+/** The cart: filling it, changing it, and what happens when its time is over. */
+import type { Cart, LineRequest } from '../../contract.js'
+import { type Answer, ask, type Refused } from '../api.js'
+import { shopNow } from '../clock.js'
+import { timeOfDay } from '../format.js'
+import { newKey, oneTabAtATime, remember, remembered } from './memory.js'
+import { hearLines, readSale, salePath } from './sale.js'
+import { inCart, type Store } from './state.js'
+import { explain } from './words.js'
+
+/** A cart that should have lapsed by our clock, and has not by the shop's: how soon to look again, in ms. */
+const lookAgainMs = 1_000
+/** A timer that is longer fires at once. */
+const longestTimerMs = 2 ** 31 - 1
+
+export interface CartActions {
+  /** One unit more. */
+  add(sku: string): void
+  /** So many units; 0 removes the line. */
+  setQuantity(sku: string, quantity: number): void
+  /** Takes up what this browser remembers: a cart, or a request for one. */
+  resume(): Promise<void>
+}
+
+/** @param onCheckedOut told where a cart turns out to be an order */
+export function createCartActions(store: Store, saleId: string, onCheckedOut: (orderId: string) => Promise<void>): CartActions {
+  let lapse: ReturnType<typeof setTimeout> | undefined
+  const nameOf = (sku: string) => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
+  const tell = (refused: Refused) => store.set({ notice: { kind: 'bad', text: explain(refused, nameOf) } })
+
+  function show(cart: Cart): void {
+    store.set({ cart })
+    hearLines(store, cart.items)
+    clearTimeout(lapse)
+    const leftMs = Math.max(0, Date.parse(cart.expiresAt) - shopNow())
+    lapse = setTimeout(() => void oneTabAtATime(saleId, look), Math.min(longestTimerMs, leftMs + 50))
+  }
+
+  function forget(): void {
+    clearTimeout(lapse)
+    store.set({ cart: null })
+    if (remembered(saleId).cartId !== undefined) remember(saleId, { cartId: undefined })
+  }
+
+  /** Reads the cart as the shop has it, and says so where it is gone. */
+  async function look(cartId = store.get().cart?.cartId): Promise<void> {
+    if (cartId === undefined) return
+    const answer = await ask<Cart>('GET', cartPath(cartId))
+    if ('refused' in answer) return gone(answer.refused)
+    if (answer.value.orderId !== null) return checkedOut(answer.value.orderId)
+    show(answer.value)
+    if (Date.parse(answer.value.expiresAt) > shopNow()) return
+    clearTimeout(lapse)
+    lapse = setTimeout(() => void oneTabAtATime(saleId, look), lookAgainMs)
+  }
+
+  /** An empty cart may go without a word; of what was in another one, the customer can try to get it again. */
+  async function gone(refused: Refused): Promise<void> {
+    const { cart, order } = store.get()
+    const lines = cart?.items ?? []
+    forget()
+    // Another tab has made it an order, and perhaps paid for it.
+    if (lines.length === 0 || order?.cartId === cart?.cartId) return
+    const again = lines.map(({ sku, quantity }) => ({ sku, quantity }))
+    store.set({ notice: { kind: 'bad', text: explain(refused, nameOf), action: { label: 'Try to get them again', run: () => void fill(again) } } })
+    await readSale(store, saleId)
+  }
+
+  async function checkedOut(orderId: string): Promise<void> {
+    forget()
+    await onCheckedOut(orderId)
+  }
+
+  /** Makes a cart with all of these units or none. */
+  async function make(items: readonly LineRequest[], key = newKey()): Promise<Answer<Cart>> {
+    remember(saleId, { pending: { key, items } })
+    const answer = await ask<Cart>('POST', `${salePath(saleId)}/carts`, { body: { items }, key })
+    remember(saleId, { pending: undefined, ...('value' in answer && { cartId: answer.value.cartId }) })
+    return answer
+  }
+
+  const fill = (items: readonly LineRequest[]) => store.busyWith('fill', () => oneTabAtATime(saleId, async () => {
+    const answer = await make(items)
+    if ('refused' in answer) return refuse(answer.refused)
+    show(answer.value)
+    store.set({ notice: { kind: 'good', text: `They are yours again, until ${timeOfDay(answer.value.expiresAt)}.` } })
+  }))
+
+  async function set(sku: string, quantity: number): Promise<Answer<Cart>> {
+    const { cart } = store.get()
+    if (cart === null) return make([{ sku, quantity }])
+    const answer = await ask<Cart>('PUT', `${cartPath(cart.cartId)}/items/${encodeURIComponent(sku)}`, { body: { quantity } })
+    if ('value' in answer) {
+      remember(saleId, {})
+      return answer
+    }
+    const { code } = answer.refused
+    if (code === 'cart_checked_out') await look()
+    else if (code === 'cart_expired' || code === 'cart_not_found') await gone(answer.refused)
+    else return answer
+    return quantity === 0 ? answer : make([{ sku, quantity: 1 }])
+  }
+
+  async function refuse(refused: Refused): Promise<void> {
+    tell(refused)
+    if (refused.items !== undefined) {
+      hearLines(store, refused.items.map(({ sku, stock = null, mayReturnAt = null }) => ({ sku, quantity: inCart(store.get().cart, sku), stock, mayReturnAt })))
+    }
+    if (refused.code === 'sale_not_open' || refused.code === 'sale_ended') await readSale(store, saleId)
+  }
+
+  const change = (sku: string, quantity: (now: number) => number) => void store.busyWith(`item:${sku}`, () => oneTabAtATime(saleId, async () => {
+    await catchUp()
+    const before = inCart(store.get().cart, sku)
+    const wanted = quantity(before)
+    if (wanted === before) return
+    const answer = await set(sku, wanted)
+    if ('refused' in answer) {
+      if (store.get().cart !== null || wanted > 0) await refuse(answer.refused)
+      return
+    }
+    show(answer.value)
+    const text = wanted === 0 ? `Removed: ${nameOf(sku)}.` : `In your cart: ${wanted} × ${nameOf(sku)}. ${keptUntil(answer.value)}`
+    store.set({ notice: { kind: 'good', text } })
+  }))
+
+  const keptUntil = ({ expiresAt }: Cart) => store.get().sale?.holdAt === 'cart' ? `Held for you until ${timeOfDay(expiresAt)}.` : 'It is held for you once you check out.'
+
+  /** What another tab has done since, or what was cut off by a reload. */
+  async function catchUp(): Promise<void> {
+    const { cartId, pending } = remembered(saleId)
+    if (pending !== undefined) {
+      const answer = await make(pending.items, pending.key)
+      if ('value' in answer) show(answer.value)
+      else if (store.get().notice === null) tell(answer.refused)
+    } else if (cartId !== store.get().cart?.cartId) {
+      await look(cartId ?? store.get().cart?.cartId)
+    }
+  }
+
+  return {
+    add: (sku) => change(sku, (now) => now + 1),
+    setQuantity: (sku, quantity) => change(sku, () => quantity),
+    resume: () => oneTabAtATime(saleId, async () => {
+      const { pending, cartId } = remembered(saleId)
+      if (pending !== undefined) await catchUp()
+      else await look(cartId ?? store.get().cart?.cartId)
+    }),
+  }
+}
+
+export const cartPath = (cartId: string): string => `/v1/carts/${encodeURIComponent(cartId)}`

@@ -1,0 +1,57 @@
+/**
+ * What outlives a reload and is shared by the tabs: the ids of the cart and of the order, and a request for a cart that has not
+ * been answered yet.
+ */
+import type { LineRequest } from '../../contract.js'
+
+export interface Memory {
+  readonly cartId?: string
+  readonly orderId?: string
+  /** Sent again with its key after a reload, so that it takes its units once. */
+  readonly pending?: { readonly key: string; readonly items: readonly LineRequest[] }
+  /** Changes with every change of the cart, so that the other tabs look again. */
+  readonly changed?: string
+}
+
+const nameOf = (saleId: string) => `flash-sale:${saleId}`
+
+/** Where a browser keeps nothing, it is kept as long as the page is open. */
+const kept = new Map<string, string>()
+
+export function remembered(saleId: string): Memory {
+  try {
+    return JSON.parse(localStorage.getItem(nameOf(saleId)) ?? '{}') as Memory
+  } catch {
+    return JSON.parse(kept.get(nameOf(saleId)) ?? '{}') as Memory
+  }
+}
+
+/** @param change what is undefined in it is forgotten */
+export function remember(saleId: string, change: { [Name in keyof Memory]?: Memory[Name] | undefined }): void {
+  const text = JSON.stringify({ ...remembered(saleId), ...change, changed: newKey() })
+  kept.set(nameOf(saleId), text)
+  try {
+    localStorage.setItem(nameOf(saleId), text)
+  } catch {
+    // It is in `kept`.
+  }
+}
+
+/** Is told when another tab has remembered something. */
+export function watchMemory(saleId: string, listener: () => void): void {
+  addEventListener('storage', ({ key }) => {
+    if (key === nameOf(saleId) || key === null) listener()
+  })
+}
+
+/** @returns what nobody else comes up with; also where the page is served without TLS, and `crypto.randomUUID` is missing */
+export function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** Lets one tab after the other change the cart, so that two of them do not each make one. */
+export async function oneTabAtATime(saleId: string, work: () => Promise<void>): Promise<void> {
+  // Browsers have it behind TLS and on this machine.
+  if (!('locks' in navigator)) return work()
+  await navigator.locks.request(nameOf(saleId), work)
+}

@@ -1,0 +1,135 @@
+/** From the cart to the order: checkout, payment, and following an order until it is saved. */
+import type { Cart, Customer, Order } from '../../contract.js'
+import { ask, pause, pauseMs, type Refused } from '../api.js'
+import { shopNow } from '../clock.js'
+import { cartPath } from './cart.js'
+import { remember, remembered } from './memory.js'
+import { hearLines } from './sale.js'
+import { isUnpaid, type Store } from './state.js'
+import { explain } from './words.js'
+
+const firstLookMs = 300
+const longestLookMs = 10_000
+/** Charges of one click that the shop has never begun. */
+const chargesBound = 8
+const longestTimerMs = 2 ** 31 - 1
+
+export interface OrderActions {
+  /** @returns whether there is an order now */
+  checkOut(cart: Cart, customer: Customer): Promise<boolean>
+  pay(order: Order, paymentToken: string): Promise<void>
+  cancel(order: Order): Promise<void>
+  /** Takes up an order. */
+  adopt(orderId: string): Promise<void>
+  /** Takes up the order that this browser remembers. */
+  resume(): Promise<void>
+}
+
+export function createOrderActions(store: Store, saleId: string): OrderActions {
+  let overdue: ReturnType<typeof setTimeout> | undefined
+  /** The order that is followed, so that none is followed twice. */
+  let following: string | null = null
+  const nameOf = (sku: string) => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
+  const tell = (refused: Refused) => store.set({ notice: { kind: 'bad', text: explain(refused, nameOf) } })
+
+  function show(order: Order): void {
+    store.set({ order })
+    hearLines(store, order.items)
+    clearTimeout(overdue)
+    if (isUnpaid(order) && order.payBy !== null) {
+      const leftMs = Math.max(0, Date.parse(order.payBy) - shopNow())
+      overdue = setTimeout(() => void look(order.orderId), Math.min(longestTimerMs, leftMs + 500))
+    }
+    if (isMoving(order)) void follow(order.orderId)
+  }
+
+  async function look(orderId: string): Promise<Order | null> {
+    const answer = await ask<Order>('GET', orderPath(orderId))
+    if ('value' in answer) {
+      show(answer.value)
+      return answer.value
+    }
+    store.set({ order: null })
+    remember(saleId, { orderId: undefined })
+    return null
+  }
+
+  /** Asks about an order, less and less often, as long as it changes by itself. */
+  async function follow(orderId: string): Promise<void> {
+    if (following === orderId) return
+    following = orderId
+    for (let attempt = 0; following === orderId; attempt += 1) {
+      await pause(pauseMs(attempt / 2, firstLookMs, longestLookMs))
+      const before = store.get().order
+      const order = await look(orderId)
+      if (before?.status === 'payment_pending' && order?.status === 'awaiting_payment') store.set({ notice: { kind: 'bad', text: nothingTaken(order) } })
+      if (order === null || !isMoving(order)) following = null
+    }
+  }
+
+  async function checkOut(cart: Cart, customer: Customer): Promise<boolean> {
+    const answer = await ask<Order>('POST', `${cartPath(cart.cartId)}/checkout`, { body: { customer } })
+    if ('value' in answer) {
+      store.set({ cart: null, notice: null, fieldErrors: {} })
+      remember(saleId, { cartId: undefined, orderId: answer.value.orderId })
+      show(answer.value)
+      return true
+    }
+    const { refused } = answer
+    if (refused.code === 'cart_expired' || refused.code === 'cart_not_found') {
+      store.set({ cart: null })
+      remember(saleId, { cartId: undefined })
+    }
+    store.set({ fieldErrors: Object.fromEntries((refused.errors ?? []).map(({ path, message }) => [path.split('/').at(-1)!, message])) })
+    tell(refused)
+    return false
+  }
+
+  /** A charge whose outcome is not known is never simply repeated: the order says what became of it. */
+  async function pay({ orderId }: Order, paymentToken: string): Promise<void> {
+    store.set({ notice: null })
+    for (let charges = 1; ; charges += 1) {
+      const answer = await ask<Order>('POST', `${orderPath(orderId)}/payments`, { body: { paymentToken }, once: true })
+      if ('value' in answer) return show(answer.value)
+      const { code } = answer.refused
+      if (code !== 'unavailable' && code !== 'overloaded' && code !== 'too_many_requests') {
+        tell(answer.refused)
+        await look(orderId)
+        return
+      }
+      const order = await look(orderId)
+      if (order?.status !== 'awaiting_payment') return
+      // The shop has not begun the charge.
+      if (charges === chargesBound) return tell(answer.refused)
+      await pause(pauseMs(charges))
+    }
+  }
+
+  return {
+    checkOut,
+    pay,
+    async cancel({ orderId }) {
+      const answer = await ask<null>('DELETE', orderPath(orderId))
+      if ('refused' in answer) tell(answer.refused)
+      else store.set({ notice: { kind: 'good', text: 'Your order is cancelled, and nothing was charged.' } })
+      await look(orderId)
+    },
+    async adopt(orderId) {
+      remember(saleId, { orderId })
+      await look(orderId)
+    },
+    async resume() {
+      const { orderId } = remembered(saleId)
+      if (orderId !== undefined) await look(orderId)
+    },
+  }
+}
+
+const orderPath = (orderId: string) => `/v1/orders/${encodeURIComponent(orderId)}`
+
+/** Whether an order becomes something else without its customer. */
+const isMoving = ({ status, persisted }: Order): boolean => status === 'payment_pending' || status === 'refund_due' || (status === 'paid' && !persisted)
+
+const nothingTaken = ({ payment }: Order) => payment?.status === 'declined'
+  ? 'The card was declined, and nothing was charged. Your items are still held: try again or use another card.'
+  : 'The bank could not be reached, and nothing was charged. Your items are still held: try again.'
