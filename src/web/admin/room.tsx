@@ -57,12 +57,12 @@ export function Room({ operator, onLeave }: Props) {
     <>
       <header class="top">
         <h1 ref={title} tabIndex={-1}>Control room</h1>
-        <label class="which"><span class="unseen">Sale</span>
-          <select value={saleId} onChange={({ currentTarget }) => setChosenId(currentTarget.value)}>
+        <div class="which">
+          <select aria-label="Sale" value={saleId} onChange={({ currentTarget }) => setChosenId(currentTarget.value)}>
             {all.length === 0 && <option value="">No sale yet</option>}
             {all.map(({ saleId: id, name, status }) => <option key={id} value={id}>{name} ({id}), {status}</option>)}
           </select>
-        </label>
+        </div>
         <nav aria-label="Control room">
           <button aria-current={view === 'watch' ? 'page' : undefined} onClick={() => setView('watch')}>Watch</button>
           <button aria-current={view === 'new' ? 'page' : undefined} onClick={() => setView('new')}>New sale</button>
