@@ -6,6 +6,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { createBullBoard } from '@bull-board/api'
 import { FastifyAdapter } from '@bull-board/fastify'
 import cookie from '@fastify/cookie'
+import helmet from '@fastify/helmet'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -16,6 +17,8 @@ import { refusals, refuse, unavailable } from './refuse.js'
 
 const pages = '/admin/queues'
 const cookieName = 'flash_sale_queues'
+/** What the page would fetch from elsewhere: fonts, without which it has those of the system. */
+const foreignStyles = /<link href="https:[^>]*>/g
 /** How long the pages are open for the token, in seconds. */
 const sessionSeconds = 900
 
@@ -51,6 +54,10 @@ export const queuesRoutes: FastifyPluginAsyncTypebox<QueuesDeps> = async (app, {
 }
 
 const boardPages: FastifyPluginAsyncTypebox<{ adminToken: string | null; openBoard: () => Promise<QueueBoard> }> = async (app, { adminToken, openBoard }) => {
+  await app.register(helmet, {
+    // As on the other pages, but for styles and fonts: those of other origins would tell them who looks.
+    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null, styleSrc: ["'self'", "'unsafe-inline'"], fontSrc: ["'self'"] } },
+  })
   const serverAdapter = new FastifyAdapter().setBasePath(pages)
   const { addQueue } = createBullBoard({
     queues: [],
@@ -84,7 +91,7 @@ const boardPages: FastifyPluginAsyncTypebox<{ adminToken: string | null; openBoa
     }
   })
   // An error that a job met may name an order, and an id is a capability.
-  app.addHook('onSend', async (_request, _reply, payload) => (typeof payload === 'string' ? redact(payload) : payload))
+  app.addHook('onSend', async (_request, _reply, payload) => (typeof payload === 'string' ? redact(payload).replace(foreignStyles, '') : payload))
   app.addHook('onClose', async () => {
     await (await opened?.catch(() => null))?.close()
   })

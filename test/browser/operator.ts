@@ -42,8 +42,8 @@ export async function openOperator(t: Pick<Test, 'teardown'>, browser: Browser, 
     async choose(saleId) {
       await page.getByLabel('Sale', { exact: true }).selectOption(saleId)
     },
-    region: (name) => page.getByRole('region', { name }),
-    button: (name) => page.getByRole('button', { name }),
+    region: (name) => page.getByRole('region', { name, exact: true }),
+    button: (name) => page.getByRole('button', { name, exact: true }),
     async reads(text) {
       await page.getByText(text).first().waitFor()
     },

@@ -32,10 +32,11 @@ export function Chart({ title, unit, lines, times, values, children }: Props) {
   const data = [[...times], ...values.map((its) => [...its])] as uPlot.AlignedData
 
   useEffect(() => {
-    const its = new uPlot(optionsOf(lines, place.current!.clientWidth), data, place.current!)
+    const element = place.current!
+    const its = new uPlot(optionsOf(lines, element.clientWidth), data, element)
     plot.current = its
-    const resize = new ResizeObserver(() => its.setSize({ width: place.current!.clientWidth, height }))
-    resize.observe(place.current!)
+    const resize = new ResizeObserver(() => its.setSize({ width: element.clientWidth, height }))
+    resize.observe(element)
     const scheme = matchMedia('(prefers-color-scheme: dark)')
     const redraw = (): void => its.redraw(false, true)
     scheme.addEventListener('change', redraw)
