@@ -41,6 +41,8 @@ export interface Shop {
   address: string
   adminToken: string
   signal: AbortSignal
+  /** When the sale ends; where it is left out, while stock lasts. */
+  endsAt?: string
 }
 
 /** Makes the demo sale over the public operator calls, unless it is there from an earlier start. Says what there is now. */
@@ -55,6 +57,7 @@ export async function makeDemoSale(shop: Shop): Promise<string> {
   const answer = await call(shop, 'POST', '/v1/admin/sales', {
     saleId: demoSaleId,
     name: '12.12',
+    ...(shop.endsAt && { endsAt: shop.endsAt }),
     items: items.map(({ sku, price, allocation, maxPerCart }) => ({ sku, price: { amount: price, currency }, allocation, ...(maxPerCart && { maxPerCart }) })),
   })
   if (answer.body['code'] === 'sale_exists') return 'The 12.12 sale is over: it ran in an earlier start.'

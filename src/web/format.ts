@@ -27,9 +27,8 @@ export interface Left {
   readonly seconds: number
 }
 
-/** Rounded up: what says 0 is over. */
 export function left(ms: number): Left {
-  const all = Math.max(0, Math.ceil(ms / 1_000))
+  const all = Math.max(0, Math.floor(ms / 1_000))
   return { days: Math.floor(all / 86_400), hours: Math.floor(all / 3_600) % 24, minutes: Math.floor(all / 60) % 60, seconds: all % 60 }
 }
 

@@ -14,14 +14,14 @@ export interface Customer {
   cart(): Locator
   add(name: string): Promise<void>
   checkOut(): Promise<void>
-  fillIn(details?: Partial<typeof details>): Promise<void>
+  fillIn(own?: Partial<Details>): Promise<void>
   /** Chooses what the bank says, and pays. */
   pay(outcome?: string): Promise<void>
   /** Waits until this is to be read on the page. */
   reads(text: string | RegExp): Promise<void>
 }
 
-export const details = {
+const details = {
   'Full name': 'Ada Lovelace',
   Email: 'ada@example.com',
   'Street and number': '12 Main St',
@@ -30,8 +30,10 @@ export const details = {
   Country: 'US',
 }
 
+type Details = typeof details
+
 export async function openCustomer(t: Pick<Test, 'teardown'>, browser: Browser, address: string, options: BrowserContextOptions = {}): Promise<Customer> {
-  const context = await browser.newContext({ viewport: { width: 1_280, height: 900 }, locale: 'en-US', timezoneId: 'UTC', ...options })
+  const context = await browser.newContext({ viewport: { width: 1_280, height: 900 }, locale: 'en-US', timezoneId: 'UTC', reducedMotion: 'reduce', ...options })
   t.teardown(() => context.close())
   return openWindow(context, address)
 }

@@ -7,11 +7,14 @@ import { good, openCart, openShop, checkOut, pay } from '../races/shop.js'
 import { openBrowser } from './chromium.js'
 import { openCustomer } from './customer.js'
 
+/** How long the sale is still open. */
+const openForMs = 2 * 3_600_000 + 47 * 60_000
+
 const folder = new URL('../../docs/images/', import.meta.url).pathname
 await mkdir(folder, { recursive: true })
 
 const { apis: [api] } = await openShop(tap, { workers: 1 })
-await makeDemoSale({ address: api, adminToken, signal: new AbortController().signal })
+await makeDemoSale({ address: api, adminToken, signal: new AbortController().signal, endsAt: new Date(Date.now() + openForMs).toISOString() })
 const browser = await openBrowser(tap)
 
 /** What other customers have in their carts, and what they have bought. */
@@ -35,6 +38,7 @@ void tap.test('the shop window, bright and dark', async (t) => {
   await shopper.add('Noise-cancelling earbuds')
   await shopper.reads('In your cart: 1 × Noise-cancelling earbuds')
   await shopper.page.getByRole('button', { name: 'Dismiss this message' }).click()
+  await shopper.page.evaluate('scrollTo(0, 0)')
   for (const colorScheme of ['light', 'dark'] as const) {
     await shopper.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
     await shopper.page.screenshot({ path: `${folder}shop-${colorScheme}.png` })

@@ -10,7 +10,7 @@ export function Items({ state, actions, sale }: PartProps & { readonly sale: Who
     <section class="items" aria-labelledby="items-heading">
       <h2 id="items-heading" class="unseen">Items</h2>
       <ul class="item-grid">
-        {sale.items.map((item) => <Item key={item.sku} item={item} state={state} sale={sale} add={() => actions.add(item.sku)} />)}
+        {sale.items.map((item, place) => <Item key={item.sku} item={item} place={place} state={state} sale={sale} add={() => actions.add(item.sku)} />)}
       </ul>
     </section>
   )
@@ -19,11 +19,12 @@ export function Items({ state, actions, sale }: PartProps & { readonly sale: Who
 interface ItemProps {
   readonly item: SaleItem
   readonly state: State
+  readonly place: number
   readonly sale: WholeSale
   readonly add: () => void
 }
 
-function Item({ item, state, sale, add }: ItemProps) {
+function Item({ item, place, state, sale, add }: ItemProps) {
   const { sku, name, description, price, listPrice, maxPerCart } = item
   const mine = inCart(state.cart, sku)
   const busy = state.busy.has(`item:${sku}`)
@@ -32,7 +33,7 @@ function Item({ item, state, sale, add }: ItemProps) {
   return (
     <li class={`item${item.stock.available === 0 ? ' item-gone' : ''}`}>
       <div class="item-picture">
-        <Tile sku={sku} />
+        <Tile place={place} />
         {listPrice && <span class="off">−{Math.round(100 * (1 - price.amount / listPrice.amount))}%</span>}
       </div>
       <div class="item-words">
@@ -50,7 +51,7 @@ function Item({ item, state, sale, add }: ItemProps) {
         {(mine > 0 || maxPerCart !== null) && (
           <p class="item-note">
             {mine > 0 && <span class="mine">{count(mine)} in your cart</span>}
-            {maxPerCart !== null && <span>{count(maxPerCart)} a customer</span>}
+            {maxPerCart !== null && <span>Limit: {count(maxPerCart)} per customer</span>}
           </p>
         )}
       </div>
@@ -74,7 +75,7 @@ function Stock({ item: { stock, lowStock, mayReturnAt }, others, own }: { readon
   return (
     <div class={`stock${lowStock && available > 0 ? ' stock-low' : ''}`}>
       <svg class="stock-bar" aria-hidden="true" focusable="false"><rect class="stock-held" width={quantity === 0 ? '0' : '100%'} /><rect class="stock-free" width={`${share}%`} /></svg>
-      <p>{lowStock && available > 0 && <strong class="low">Almost gone · </strong>}{stockWords(available, others, own, mayReturnAt)}</p>
+      <p>{lowStock && available > 0 && <strong class="low">Almost gone · </strong>}<span>{stockWords(available, others, own, mayReturnAt)}</span></p>
     </div>
   )
 }

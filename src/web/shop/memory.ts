@@ -53,5 +53,5 @@ export function newKey(): string {
 export async function oneTabAtATime(saleId: string, work: () => Promise<void>): Promise<void> {
   // Browsers have it behind TLS and on this machine.
   if (!('locks' in navigator)) return work()
-  await navigator.locks.request(nameOf(saleId), work)
+  await navigator.locks.request(nameOf(saleId), () => work())
 }

@@ -10,8 +10,9 @@ import { explain } from './words.js'
 
 const firstLookMs = 300
 const longestLookMs = 10_000
-/** Charges of one click that the shop has never begun. */
-const chargesBound = 8
+/** Charges of one click that the shop has never begun, and those of which the bank has never heard. */
+const unbegunBound = 8
+const unheardBound = 2
 const longestTimerMs = 2 ** 31 - 1
 
 export interface OrderActions {
@@ -27,8 +28,8 @@ export interface OrderActions {
 
 export function createOrderActions(store: Store, saleId: string): OrderActions {
   let overdue: ReturnType<typeof setTimeout> | undefined
-  /** The order that is followed, so that none is followed twice. */
-  let following: string | null = null
+  /** The order that is followed, so that none is followed twice, and what comes of it. */
+  let followed: { readonly orderId: string; readonly outcome: Promise<Order | null> } | null = null
   const nameOf = (sku: string) => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
   const tell = (refused: Refused) => store.set({ notice: { kind: 'bad', text: explain(refused, nameOf) } })
 
@@ -54,16 +55,20 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
     return null
   }
 
-  /** Asks about an order, less and less often, as long as it changes by itself. */
-  async function follow(orderId: string): Promise<void> {
-    if (following === orderId) return
-    following = orderId
-    for (let attempt = 0; following === orderId; attempt += 1) {
+  /** @returns the order once it does not change by itself any more */
+  function follow(orderId: string): Promise<Order | null> {
+    if (followed?.orderId !== orderId) followed = { orderId, outcome: followOne(orderId).finally(() => { followed = null }) }
+    return followed.outcome
+  }
+
+  /** Asks about an order less and less often. */
+  async function followOne(orderId: string): Promise<Order | null> {
+    for (let attempt = 0; ; attempt += 1) {
       await pause(pauseMs(attempt / 2, firstLookMs, longestLookMs))
       const before = store.get().order
       const order = await look(orderId)
       if (before?.status === 'payment_pending' && order?.status === 'awaiting_payment') store.set({ notice: { kind: 'bad', text: nothingTaken(order) } })
-      if (order === null || !isMoving(order)) following = null
+      if (order === null || !isMoving(order) || store.get().order?.orderId !== orderId) return order
     }
   }
 
@@ -80,17 +85,22 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       store.set({ cart: null })
       remember(saleId, { cartId: undefined })
     }
-    store.set({ fieldErrors: Object.fromEntries((refused.errors ?? []).map(({ path, message }) => [path.split('/').at(-1)!, message])) })
+    store.set({ fieldErrors: Object.fromEntries((refused.errors ?? []).map(({ path, message }) => [path.split('/').at(-1)!, `This ${message}.`])) })
     tell(refused)
     return false
   }
 
-  /** A charge whose outcome is not known is never simply repeated: the order says what became of it. */
+  /** A charge whose outcome is not known is not simply repeated: the order says what became of it, and only where nothing did it is made again. */
   async function pay({ orderId }: Order, paymentToken: string): Promise<void> {
-    store.set({ notice: null })
-    for (let charges = 1; ; charges += 1) {
+    let [unbegun, unheard] = [0, 0]
+    for (;;) {
+      store.set({ notice: null })
       const answer = await ask<Order>('POST', `${orderPath(orderId)}/payments`, { body: { paymentToken }, once: true })
-      if ('value' in answer) return show(answer.value)
+      if ('value' in answer) {
+        // So that the other tabs look as well.
+        remember(saleId, {})
+        return show(answer.value)
+      }
       const { code } = answer.refused
       if (code !== 'unavailable' && code !== 'overloaded' && code !== 'too_many_requests') {
         tell(answer.refused)
@@ -98,10 +108,17 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
         return
       }
       const order = await look(orderId)
-      if (order?.status !== 'awaiting_payment') return
-      // The shop has not begun the charge.
-      if (charges === chargesBound) return tell(answer.refused)
-      await pause(pauseMs(charges))
+      if (order?.status === 'payment_pending') {
+        const settled = await follow(orderId)
+        if (settled?.status !== 'awaiting_payment' || settled.payment !== null) return
+        unheard += 1
+        if (unheard === unheardBound) return
+      } else {
+        if (order?.status !== 'awaiting_payment') return
+        unbegun += 1
+        if (unbegun === unbegunBound) return tell(answer.refused)
+        await pause(pauseMs(unbegun))
+      }
     }
   }
 
@@ -112,6 +129,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       const answer = await ask<null>('DELETE', orderPath(orderId))
       if ('refused' in answer) tell(answer.refused)
       else store.set({ notice: { kind: 'good', text: 'Your order is cancelled, and nothing was charged.' } })
+      remember(saleId, {})
       await look(orderId)
     },
     async adopt(orderId) {

@@ -32,6 +32,10 @@ export function Page({ shop: { store, actions: current } }: { readonly shop: Sho
   useEffect(() => store.watch(() => setState(store.get())), [store])
   const [view, replaceView] = useView()
   useFocus(view, state)
+  // What went well was said where it happened.
+  useEffect(() => {
+    if (store.get().notice?.kind === 'good') store.set({ notice: null })
+  }, [view, store])
   const actions = current()
   const { sale } = state
 
@@ -67,7 +71,8 @@ function useFocus(view: View, { sale, order }: State): void {
     if (before === null || before === standing) return
     if (location.hash === '#cart') document.getElementById('cart-heading')?.focus()
     else {
-      document.querySelector<HTMLElement>('.view-heading, .sale-name')?.focus({ preventScroll: true })
+      const heading = document.querySelector<HTMLElement>('.view-heading') ?? document.querySelector<HTMLElement>('.sale-name')
+      heading?.focus({ preventScroll: true })
       scrollTo(0, 0)
     }
   }, [ready, standing])
@@ -100,8 +105,8 @@ function Lines({ state: { notice, trouble, live }, store }: { readonly state: St
         {notice !== null && (
           <div class={`notice notice-${notice.kind}`}>
             <p>{notice.text}</p>
-            {notice.action && <button type="button" class="button button-small" onClick={notice.action.run}>{notice.action.label}</button>}
             <button type="button" class="button-plain" aria-label="Dismiss this message" onClick={() => store.set({ notice: null })}>✕</button>
+            {notice.action && <button type="button" class="button button-small" onClick={notice.action.run}>{notice.action.label}</button>}
           </div>
         )}
       </div>

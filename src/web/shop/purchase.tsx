@@ -28,7 +28,7 @@ export function Purchase(props: PartProps) {
     <div class="two-columns">
       <section class="panel" aria-labelledby="order-heading">
         <Standing {...props} order={order} />
-        <p class="back"><a href="#">{order.status === 'paid' ? 'Keep shopping' : 'Back to the sale'}</a></p>
+        <p class="back"><a {...(order.status === 'paid' && { class: 'button' })} href="#">{order.status === 'paid' ? 'Keep shopping' : 'Back to the sale'}</a></p>
       </section>
       <aside class="panel" aria-labelledby="summary-heading">
         <h2 id="summary-heading">Your items</h2>
@@ -63,9 +63,10 @@ function Standing(props: StandingProps) {
     case 'paid':
       return (
         <>
+          <svg class="tick" viewBox="0 0 64 64" aria-hidden="true" focusable="false"><circle cx="32" cy="32" r="30" /><path d="m19 33 9 9 18-20" /></svg>
           <Heading>Thank you, {order.customer.name}</Heading>
           <p class="lead" role="status">{order.persisted
-            ? `Your order is paid and saved. It is yours.`
+            ? 'Your order is paid and saved. Nobody can take it from you any more.'
             : 'Your payment went through, and the items are yours. We are writing your order into the books.'}</p>
           <Steps done={order.persisted ? 2 : 1} />
         </>

@@ -59,13 +59,16 @@ export function followSale(store: Store, saleId: string): void {
     nextLook = setTimeout(() => void readSale(store, saleId).then(look), pauseMs(0, source?.readyState === EventSource.OPEN ? quietMs : unwatchedMs))
   }
   const lost = () => {
-    if (store.get().live) store.set({ live: false })
+    // The first time only: attempts that fail must not put off the next look again and again.
+    if (store.get().live) {
+      store.set({ live: false })
+      look()
+    }
     // After a cut the browser tries again by itself; after a refusal it does not.
-    if (source?.readyState !== EventSource.CLOSED) return look()
+    if (source?.readyState !== EventSource.CLOSED) return
     source = null
     void pause(pauseMs(reopens, firstReopenMs, longestReopenMs)).then(open)
     reopens += 1
-    look()
   }
   const open = () => {
     if (source !== null || document.hidden) return
@@ -77,12 +80,13 @@ export function followSale(store: Store, saleId: string): void {
       look()
     })
     source.addEventListener('error', lost)
-    look()
+    if (nextLook === undefined) look()
   }
   const close = () => {
     source?.close()
     source = null
     clearTimeout(nextLook)
+    nextLook = undefined
   }
   document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()))
   addEventListener('pagehide', close)

@@ -1,4 +1,4 @@
-/** The picture of an item that has none: shapes and colours that its sku throws, always the same. */
+/** The picture of an item that has none: a colour and a shape by its place, so that no two neighbours are alike. */
 
 const colours = 8
 const shapes = [
@@ -10,12 +10,10 @@ const shapes = [
   <><circle cx="60" cy="45" r="54" class="light" /><circle cx="60" cy="45" r="36" class="deep" /><circle cx="60" cy="45" r="18" class="pale" /></>,
 ]
 
-export function Tile({ sku }: { readonly sku: string }) {
-  let throwOf = 7
-  for (const letter of sku) throwOf = (throwOf * 31 + letter.charCodeAt(0)) % 65_521
+export function Tile({ place }: { readonly place: number }) {
   return (
-    <svg class={`tile tile-${throwOf % colours}`} viewBox="0 0 120 90" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false">
-      {shapes[Math.floor(throwOf / colours) % shapes.length]}
+    <svg class={`tile tile-${place % colours}`} viewBox="0 0 120 90" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false">
+      {shapes[place % shapes.length]}
     </svg>
   )
 }
