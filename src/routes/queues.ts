@@ -62,7 +62,7 @@ const boardPages: FastifyPluginAsyncTypebox<{ adminToken: string | null; openBoa
   const { addQueue } = createBullBoard({
     queues: [],
     serverAdapter,
-    options: { uiConfig: { boardTitle: 'Queue of the flash-sale engine', hideRedisDetails: true } },
+    options: { uiConfig: { boardTitle: 'Flash-sale queue', miscLinks: [{ text: 'Control room', url: '/admin' }], hideRedisDetails: true } },
   })
   // Answered and logged as everywhere else: its own answer would tell what went wrong inside.
   serverAdapter.setErrorHandler((error) => { throw error })

@@ -184,12 +184,12 @@ void tap.test('each item’s units are told as numbers: sold, in orders, in cart
   const item = operator.page.getByRole('listitem').filter({ has: operator.page.getByRole('heading', { name: `Item ${sku}` }) })
   await item.getByText(/Sold0In orders0In carts3Available7Of10/).waitFor()
   await sound(t, operator, 'a sale that runs')
-  await operator.page.getByText(/The last \d+ readings as a table/).click()
+  await operator.page.getByText('The last readings as a table').click()
   await operator.page.locator('.told tbody tr').nth(1).waitFor()
   await sound(t, operator, 'the readings as a table')
 })
 
-void tap.test('a restock with its reason is in the sale and in the shop window at once, and counts once', async (t) => {
+void tap.test('a restock with its reason is in the sale and in the shop window at once, and pressed again after a lost answer it counts once', async (t) => {
   const operator = await watch(t)
   const sku = operator.saleId.replace('sale', 'lamp')
   const customer = await openCustomer(t, browser, `${api}/?sale=${operator.saleId}`)
@@ -199,6 +199,13 @@ void tap.test('a restock with its reason is in the sale and in the shop window a
   t.equal(await restock.getByRole('combobox').inputValue(), sku)
   await restock.getByLabel('Units').fill('7')
   await restock.getByLabel('Reason').fill('found in the van')
+  // The first answer is lost on its way: it is done, and nobody here knows.
+  await operator.page.route('**/adjustments', async (route) => {
+    await route.fetch()
+    await route.abort()
+  }, { times: 1 })
+  await restock.getByRole('button', { name: 'Restock' }).click()
+  await restock.getByRole('status').getByText('The API does not answer').waitFor()
   await restock.getByRole('button', { name: 'Restock' }).click()
   await restock.getByRole('status').getByText(`+7 units of Item ${sku}.`).waitFor()
   await customer.item(`Item ${sku}`).getByText('17 left').waitFor()

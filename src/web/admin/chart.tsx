@@ -24,6 +24,8 @@ interface Props {
 }
 
 const height = 150
+/** What is seen at the least, in seconds: a few readings do not fill it. */
+const spanSeconds = 120
 const axisFont = '11px system-ui, sans-serif'
 
 export function Chart({ title, unit, lines, times, values, children }: Props) {
@@ -79,7 +81,7 @@ function optionsOf(lines: readonly Line[], width: number): uPlot.Options {
     legend: { show: false },
     cursor: { show: false },
     padding: [8, 4, 0, 0],
-    scales: { x: { time: true }, y: { range }, right: { range } },
+    scales: { x: { time: true, range: span }, y: { range }, right: { range } },
     axes: [
       { ...axis, size: 28, space: 70, values: (_plot, ticks) => ticks.map((tick) => clock.format(tick * 1_000)) },
       vertical,
@@ -89,6 +91,11 @@ function optionsOf(lines: readonly Line[], width: number): uPlot.Options {
       label, stroke: ofTheme(colour), width: 2, points: { show: false }, scale: right ? 'right' : 'y', ...(dash === undefined ? {} : { dash: [...dash] }),
     }))],
   }
+}
+
+const span: uPlot.Range.Function = (plot, first) => {
+  const to = plot.data[0].at(-1) ?? Date.now() / 1_000
+  return [Math.min(first ?? to, to - spanSeconds), to]
 }
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })

@@ -58,7 +58,7 @@ export function Charts({ points }: { readonly points: readonly Point[] }) {
 function Told({ points, call }: { readonly points: readonly Point[]; readonly call: TimedCall }) {
   return (
     <details class="told">
-      <summary>The last {points.length} readings as a table</summary>
+      <summary>The last readings as a table</summary>
       <div class="scrolled" role="region" aria-label="The last readings" tabIndex={0}>
         <table>
           <thead>

@@ -20,10 +20,10 @@ export function SaleFields({ currency, onCurrency }: Props) {
         <input required maxLength={3} pattern="[A-Z]{3}" title="Three capitals (ISO 4217)" value={currency} autoComplete="off"
           onInput={({ currentTarget }) => onCurrency(currentTarget.value.trim().toUpperCase())} />
       </label>
-      <label>Starts <span class="muted">(empty: at once)</span>
+      <label><span>Starts <span class="muted">(empty: at once)</span></span>
         <input name="startsAt" type="datetime-local" />
       </label>
-      <label>Ends <span class="muted">(empty: by hand)</span>
+      <label><span>Ends <span class="muted">(empty: by hand)</span></span>
         <input name="endsAt" type="datetime-local" />
       </label>
       <label>Units are held from
