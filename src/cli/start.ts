@@ -146,12 +146,12 @@ function greeting(address: string, sale: string, adminToken: string, own: Server
   return `
 ${sale}
 
-  shop    ${address}/v1/sales/${demoSaleId}
+  open    ${address}/
   docs    ${address}/docs
   admin   Authorization: Bearer ${adminToken}${own === null ? '' : `
   stores  export REDIS_URL=${own.redisUrl} DATABASE_URL=${own.databaseUrl}`}
 
-Try, in another terminal: see the sale, put one item into a cart, look at its stock again.
+The same by hand, in another terminal: see the sale, put one item into a cart, look at its stock again.
 
   curl -s ${address}/v1/sales/${demoSaleId}
   curl -s -X POST ${address}/v1/sales/${demoSaleId}/carts ${json} -d '{"items":[{"sku":"${demoSku}","quantity":1}]}'

@@ -51,7 +51,7 @@ function Item({ item, place, state, sale, add }: ItemProps) {
         {(mine > 0 || maxPerCart !== null) && (
           <p class="item-note">
             {mine > 0 && <span class="mine">{count(mine)} in your cart</span>}
-            {maxPerCart !== null && <span>Limit: {count(maxPerCart)} per customer</span>}
+            {maxPerCart !== null && <span>Limit: {count(maxPerCart)}<span class="unseen"> per customer</span></span>}
           </p>
         )}
       </div>
