@@ -40,6 +40,14 @@ export function Room({ operator, onLeave }: Props) {
   const whole = usePolled<Sale>(of('/v1/sales', ''), namesMs, `names ${saleId}`)
   const points = useHistory(saleId, figures.value)
   const names = useMemo(() => new Map(whole.value?.items?.map(({ sku, name }) => [sku, name])), [whole.value])
+  const look = (at: 'watch' | 'new'): void => {
+    setRestocked(null)
+    setView(at)
+  }
+  const choose = (id: string): void => {
+    setRestocked(null)
+    setChosenId(id)
+  }
   const title = useRef<HTMLHeadingElement>(null)
   useEffect(() => title.current?.focus(), [])
 
@@ -58,14 +66,14 @@ export function Room({ operator, onLeave }: Props) {
       <header class="top">
         <h1 ref={title} tabIndex={-1}>Control room</h1>
         <div class="which">
-          <select aria-label="Sale" value={saleId} onChange={({ currentTarget }) => setChosenId(currentTarget.value)}>
+          <select aria-label="Sale" value={saleId} onChange={({ currentTarget }) => choose(currentTarget.value)}>
             {all.length === 0 && <option value="">No sale yet</option>}
             {all.map(({ saleId: id, name, status }) => <option key={id} value={id}>{name} ({id}), {status}</option>)}
           </select>
         </div>
         <nav aria-label="Control room">
-          <button aria-current={view === 'watch' ? 'page' : undefined} onClick={() => setView('watch')}>Watch</button>
-          <button aria-current={view === 'new' ? 'page' : undefined} onClick={() => setView('new')}>New sale</button>
+          <button aria-current={view === 'watch' ? 'page' : undefined} onClick={() => look('watch')}>Watch</button>
+          <button aria-current={view === 'new' ? 'page' : undefined} onClick={() => look('new')}>New sale</button>
           <button onClick={() => void openQueue()}>Queue’s jobs</button>
           <button onClick={onLeave}>Leave</button>
         </nav>
@@ -76,7 +84,10 @@ export function Room({ operator, onLeave }: Props) {
           {trouble !== null && <p class="fault card">What is shown is not new: {inWords(trouble)}</p>}
           {queueFault !== null && <p class="fault card">The queue cannot be opened: {queueFault}</p>}
         </div>
-        {view === 'new' && <NewSale operator={operator} onPublished={({ saleId: made }) => { setChosenId(made); sales.again() }} />}
+        {/* Hidden, not gone: what was filled in is there when one comes back to it. */}
+        <div hidden={view !== 'new'}>
+          <NewSale operator={operator} onPublished={({ saleId: made }) => { choose(made); sales.again() }} />
+        </div>
         {view === 'watch' && sale === undefined && (
           <p class="card empty">{sales.value === null ? 'The sales are being read.' : 'There is no sale yet: make one from a table of items, under “New sale”.'}</p>
         )}
