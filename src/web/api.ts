@@ -83,10 +83,13 @@ async function askOnce<T>(method: string, path: string, { body, key, headers, si
 
 const unanswered: Refused = { type: 'about:blank', title: 'No answer', status: 0, detail: 'No answer came.', code: 'unavailable' }
 
-/** @returns how long to wait after so many attempts: twice as long each time, and anything from half of that on, in ms */
+/** @returns how long to wait after so many attempts: twice as long each time, in ms */
 export function pauseMs(attempt: number, first = firstPauseMs, longest = longestPauseMs): number {
-  return Math.min(longest, first * 2 ** attempt) * (0.5 + Math.random() / 2)
+  return spread(Math.min(longest, first * 2 ** attempt))
 }
+
+/** @returns anything from half of a time to all of it: customers who wait for the same thing do not all ask at once */
+export const spread = (ms: number): number => ms * (0.5 + Math.random() / 2)
 
 /** Waits; or until this device is online again. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ import { runOn } from '../postgres.js'
 import { until } from '../races/processes.js'
 import { good, openCart, openShop, pay, publish, checkOut, readOrder, tell, type Ware, ware } from '../races/shop.js'
 import { openBrowser } from './chromium.js'
-import { type Customer, openCustomer, openWindow } from './customer.js'
+import { type Customer, onlyEvents, openCustomer, openWindow } from './customer.js'
 
 /** Longer than any test here may take on a machine that is busy, in ms. */
 const timeout = 120_000
@@ -54,6 +54,7 @@ void tap.test('two customers see each other’s carts as they fill and empty', {
   const [one, other] = [await openCustomer(t, browser, address), await openCustomer(t, browser, address)]
   const mug = named('mug', saleId)
   await other.item(mug).getByText('9 left', { exact: true }).waitFor()
+  for (const customer of [one, other]) await onlyEvents(customer)
   await one.add(mug)
   await other.item(mug).getByText('8 left, 1 in other customers’ carts').waitFor()
   await one.item(mug).getByText('8 left', { exact: true }).waitFor()

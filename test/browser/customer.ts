@@ -38,6 +38,11 @@ export async function openCustomer(t: Pick<Test, 'teardown'>, browser: Browser, 
   return openWindow(context, address)
 }
 
+/** Keeps a page from reading the sale: what it still hears of it, the live events have told. */
+export async function onlyEvents({ page }: Customer): Promise<void> {
+  await page.route(/\/v1\/sales\/[^/]+$/, (route) => route.abort())
+}
+
 /** One more window of the same customer, where `context` has one. */
 export async function openWindow(context: BrowserContext, address: string): Promise<Customer> {
   const page = await context.newPage()

@@ -7,7 +7,7 @@ import { adminToken, atWork, startApi, startWorker } from '../races/processes.js
 import { ownRedis } from '../races/servers.js'
 import { call, good, publish, readOrder, ready, type Ware, ware } from '../races/shop.js'
 import { openBrowser } from './chromium.js'
-import { openCustomer } from './customer.js'
+import { onlyEvents, openCustomer } from './customer.js'
 
 /** Longer than any test here may take on a machine that is busy, in ms. */
 const timeout = 120_000
@@ -113,6 +113,7 @@ void tap.test('pause, resume and end reach whoever looks, and a cart can still b
   const mug = `Item mug-${saleId}`
   await shopper.add(mug)
   await shopper.reads(`In your cart: 1 × ${mug}`)
+  await onlyEvents(shopper)
   await operate(saleId, 'pause')
   await shopper.reads('Nothing can be added right now')
   t.ok(await shopper.item(mug).getByRole('button', { name: 'Paused' }).isDisabled())

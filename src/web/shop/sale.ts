@@ -1,6 +1,6 @@
 /** The sale that is shown, and how its numbers stay true: live events, and a look now and then while they do not come. */
 import type { CartLine, Sale, SaleItem, StockEvent } from '../../contract.js'
-import { ask, pause, pauseMs } from '../api.js'
+import { ask, pause, pauseMs, spread } from '../api.js'
 import { shopNow } from '../clock.js'
 import type { Store, WholeSale } from './state.js'
 
@@ -24,7 +24,7 @@ export async function findSale(store: Store, asked: string | null): Promise<Whol
       return sale
     }
     store.set({ found: 'none' })
-    await pause(pauseMs(0, unwatchedMs))
+    await pause(spread(unwatchedMs))
   }
 }
 
@@ -56,7 +56,7 @@ export function followSale(store: Store, saleId: string): void {
 
   const look = () => {
     clearTimeout(nextLook)
-    nextLook = setTimeout(() => void readSale(store, saleId).then(look), pauseMs(0, source?.readyState === EventSource.OPEN ? quietMs : unwatchedMs))
+    nextLook = setTimeout(() => void readSale(store, saleId).then(look), spread(source?.readyState === EventSource.OPEN ? quietMs : unwatchedMs))
   }
   const lost = () => {
     // The first time only: attempts that fail must not put off the next look again and again.
