@@ -25,7 +25,7 @@ interface Props {
 
 const height = 150
 /** What is seen at the least, in seconds: a few readings do not fill it. */
-const spanSeconds = 120
+const spanSeconds = 60
 const axisFont = '11px system-ui, sans-serif'
 
 export function Chart({ title, unit, lines, times, values, children }: Props) {
