@@ -10,13 +10,15 @@ export interface Server extends Running {
   readonly address: string
 }
 
-export async function startApi(stage: Stage): Promise<Server> {
+/** Starts `npm run api` with so many processes on one port, and waits until it serves. */
+export async function startApi(stage: Stage, processes = 1): Promise<Server> {
   const port = await freePort()
   const api = stage.own(startBuilt('src/api.js', {
     ...environment(stage),
     HOST: '127.0.0.1',
     PORT: String(port),
     RATE_LIMIT_MAX: '0',
+    API_PROCESSES: String(processes),
   }))
   const address = `http://127.0.0.1:${port}`
   await Promise.race([ready(address), api.ended])

@@ -21,7 +21,7 @@ export const singleOrders = 3_000
 export const singleConcurrency = 10
 const allocation = 10_000_000
 /** Customers that buy at once while the outbox is filled. */
-const customers = 1_000
+const customers = 256
 const lookMs = 20
 /** How long all of it may take to arrive, in ms. */
 const arriveWithinMs = 120_000

@@ -98,7 +98,7 @@ function difference(after: Counted, before: Counted): Counted {
 }
 
 /** @returns the seconds of CPU that Redis has used, user and system, all of its threads */
-async function redisSeconds({ redis }: Stage): Promise<number> {
+export async function redisSeconds({ redis }: Stage): Promise<number> {
   const info = await redis.info('cpu')
   return [/used_cpu_user:([\d.]+)/, /used_cpu_sys:([\d.]+)/].reduce((sum, pattern) => sum + Number(pattern.exec(info)?.[1]), 0)
 }
@@ -110,9 +110,16 @@ export function startLoad(stage: Stage): Load {
   return { ...load, send: (request) => ask<LoadResult>(load, request) }
 }
 
+type Own = ReturnType<typeof startOwn>
+
 /** Asks a process of the bench's own for a result. */
-export async function ask<Result>(own: ReturnType<typeof startOwn>, request: object): Promise<Result> {
+export async function ask<Result>(own: Own, request: object): Promise<Result> {
   own.child.send(request)
+  return answerOf<Result>(own)
+}
+
+/** Waits for the result of a process of the bench's own. */
+export async function answerOf<Result>(own: Own): Promise<Result> {
   const [reply] = (await Promise.race([once(own.child, 'message'), own.ended])) as [{ result: Result } | { failed: string }]
   if ('failed' in reply) throw new Error(`the load failed: ${reply.failed}`)
   return reply.result

@@ -4,7 +4,10 @@ import type { Round } from './contest.js'
 import { type Reach, ratios, spread } from './figures.js'
 import { type Beside, lineCount, type Reads, saleItems } from './reads.js'
 import type { Recovery } from './recover.js'
+import { type Overload, overloadReaches } from './overload.js'
 import { crowds, type Rounds } from './rounds.js'
+import { type Scale, scaleReaches } from './scale.js'
+import { type Watched, watchersReaches } from './watchers.js'
 
 export interface Measured {
   readonly rounds: Rounds | null
@@ -14,11 +17,14 @@ export interface Measured {
   readonly postgres: Beside | null
   readonly purchases: Beside | null
   readonly arrivals: Arrivals | null
+  readonly overload: Overload | null
+  readonly scale: Scale | null
+  readonly watched: Watched | null
   readonly recoveries: readonly Recovery[] | null
 }
 
 /** @returns every figure that was promised and measured in this run */
-export function reaches({ rounds, lines, reads, redis, postgres, purchases, arrivals }: Measured): Reach[] {
+export function reaches({ rounds, lines, reads, redis, postgres, purchases, arrivals, overload, scale, watched }: Measured): Reach[] {
   const rate = (what: string, beside: Beside | null, atLeast: number) => besideReach(what, beside, { atLeast }, (round) => round.rate)
   return [
     ...(rounds === null ? [] : roundReaches(rounds)),
@@ -29,6 +35,9 @@ export function reaches({ rounds, lines, reads, redis, postgres, purchases, arri
     ...rate('Durable holds of one hot item: rate beside Postgres alone', postgres, 10),
     ...rate('Whole purchases, to the row in Postgres: rate beside Postgres alone', purchases, 4),
     ...(arrivals === null ? [] : arrivalReaches(arrivals)),
+    ...(overload === null ? [] : overloadReaches(overload)),
+    ...(scale === null ? [] : scaleReaches(scale)),
+    ...(watched === null ? [] : watchersReaches(watched)),
   ]
 }
 

@@ -5,14 +5,17 @@ import { errorsOf, linesSection, loadLines, postgresSection, purchasesSection, r
 import type { Round } from './contest.js'
 import { isReached, median, type Reach, spread, ratios } from './figures.js'
 import { number, ranged, table } from './markdown.js'
+import { overloadSection } from './overload.js'
 import { type Measured, reaches } from './reaches.js'
 import { type Recovery, recoveredOrders } from './recover.js'
 import { crowds, type Kind, type Rounds } from './rounds.js'
+import { scaleSection } from './scale.js'
+import { watchersSection } from './watchers.js'
 
 const names: Readonly<Record<Kind, string>> = { hold: 'durable hold', refusal: 'refusal, sold out', empty: 'empty POST' }
 
 export function report(measured: Measured, machine: readonly [string, string][], options: { pairs: number; seconds: number; parts: string }): string {
-  const { rounds, lines, reads, redis, postgres, purchases, arrivals, recoveries } = measured
+  const { rounds, lines, reads, redis, postgres, purchases, arrivals, overload, scale, watched, recoveries } = measured
   const all = reaches(measured)
   return [
     '# What it does a second',
@@ -27,6 +30,9 @@ export function report(measured: Measured, machine: readonly [string, string][],
     ...(postgres === null ? [] : postgresSection(postgres)),
     ...(purchases === null ? [] : purchasesSection(purchases, availableParallelism())),
     ...(arrivals === null ? [] : arrivalsSection(arrivals)),
+    ...(overload === null ? [] : overloadSection(overload)),
+    ...(scale === null ? [] : scaleSection(scale)),
+    ...(watched === null ? [] : watchersSection(watched)),
     ...(recoveries === null ? [] : recoverySection(recoveries)),
     '',
     '## The machine',
@@ -37,7 +43,7 @@ export function report(measured: Measured, machine: readonly [string, string][],
     '',
     'On Linux: `npm ci && npm run bench`. It builds, starts a Redis and a Postgres of its own in a temporary folder (or uses the ones that',
     `\`REDIS_URL\`, an empty database, and \`DATABASE_URL\` name), and writes this file. \`npm run bench -- --only ${options.parts}\``,
-    'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length. A run whose stores do not add up in',
+    'measures a part and prints it; `--pairs n` and `--seconds n` set the rounds and their length, `--carts n` the live carts of the biggest sale. A run whose stores do not add up in',
     'the end ends with 1, and writes nothing.',
     '',
   ].join('\n')
@@ -55,7 +61,7 @@ function reachesSection(all: readonly Reach[]): string[] {
 
 function reachRow(reach: Reach): string[] {
   const { what, bound, unit, measured } = reach
-  const digits = unit === '×' ? 2 : 0
+  const digits = unit === '×' || unit === ' s' ? 2 : 0
   const promised = 'atLeast' in bound ? `≥ ${bound.atLeast.toLocaleString('en-US')}` : `≤ ${bound.atMost.toLocaleString('en-US')}`
   return [what, `${promised}${unit}`, `${ranged(measured, digits)}${unit}`, isReached(reach) ? 'yes' : '**no**']
 }

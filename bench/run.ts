@@ -1,17 +1,19 @@
 /**
  * `npm run bench`: what the design promises, measured side by side in one run, and written to RESULTS.md.
  *
- *     npm run bench -- [--only PART] [--pairs n] [--seconds n]
+ *     npm run bench -- [--only PART] [--pairs n] [--seconds n] [--carts n]
  *
- * A part is one of holds, refusals, lines, reads, redis, postgres, purchases, arrivals, recover.
+ * A part is one of holds, refusals, lines, reads, redis, postgres, purchases, arrivals, overload, scale, watchers, recover.
  */
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { ServersError } from '../src/cli/servers/surroundings.js'
 import { measureArrivals } from './arrivals.js'
 import { measurePostgres, measureRedis } from './beside.js'
+import { charts } from './charts.js'
 import { DoesNotCount, isReached } from './figures.js'
 import { describeMachine } from './machine.js'
+import { measureOverload } from './overload.js'
 import { build } from './processes.js'
 import { measurePurchases } from './purchases.js'
 import { type Measured, reaches } from './reaches.js'
@@ -19,15 +21,19 @@ import { measureLines, measureReads } from './reads.js'
 import { measureRecoveries } from './recover.js'
 import { report } from './report.js'
 import { type Kind, measureRounds } from './rounds.js'
+import { measureScale, sizesOf } from './scale.js'
 import { type OpenStage, openStage, type Stage } from './stage.js'
+import { measureWatchers, watchers } from './watchers.js'
 
-const parts = ['holds', 'refusals', 'lines', 'reads', 'redis', 'postgres', 'purchases', 'arrivals', 'recover'] as const
+const parts = ['holds', 'refusals', 'lines', 'reads', 'redis', 'postgres', 'purchases', 'arrivals', 'overload', 'scale', 'watchers', 'recover'] as const
 type Part = (typeof parts)[number] | 'all'
 
 interface Options {
   readonly part: Part
   readonly pairs: number
   readonly seconds: number
+  /** Live carts of the biggest sale. */
+  readonly carts: number
 }
 
 /** How much longer a round of purchases is: each is three requests, and its end waits for Postgres. */
@@ -39,6 +45,7 @@ const recoveriesBound = 5
 
 const say = (line: string) => console.log(line)
 const results = new URL('RESULTS.md', import.meta.url)
+const chartsFolder = new URL('charts/', import.meta.url)
 
 const open: { stage: OpenStage | null } = { stage: null }
 const stopping = new AbortController()
@@ -74,8 +81,11 @@ async function main(options: Options): Promise<void> {
 
   const measured = await measure(stage, options)
   const text = report(measured, await describeMachine(stage), { pairs, seconds, parts: parts.join('|') })
-  if (part === 'all') await writeFile(results, text)
-  else say(`\n${text}`)
+  if (part === 'all') {
+    await mkdir(chartsFolder, { recursive: true })
+    await writeFile(results, text)
+    for (const [name, svg] of charts(measured)) await writeFile(new URL(name, chartsFolder), svg)
+  } else say(`\n${text}`)
   for (const reach of reaches(measured)) {
     say(`${isReached(reach) ? 'reached    ' : 'NOT REACHED'}  ${reach.what}: ${reach.measured.median.toFixed(2)}${reach.unit}`)
   }
@@ -83,7 +93,7 @@ async function main(options: Options): Promise<void> {
 }
 
 /** Measures the parts that were asked for, one after the other. */
-async function measure(stage: Stage, { part, pairs, seconds }: Options): Promise<Measured> {
+async function measure(stage: Stage, { part, pairs, seconds, carts }: Options): Promise<Measured> {
   async function when<Result>(its: readonly Part[], title: string, work: () => Promise<Result>): Promise<Result | null> {
     if (part !== 'all' && !its.includes(part)) return null
     const started = performance.now()
@@ -104,6 +114,9 @@ async function measure(stage: Stage, { part, pairs, seconds }: Options): Promise
     postgres: await when(['postgres'], `Holds beside Postgres alone: ${pairs} pairs.`, () => measurePostgres(stage, pairs, seconds)),
     purchases: await when(['purchases'], `Whole purchases: ${pairs} pairs.`, () => measurePurchases(stage, pairs, seconds * purchaseLength)),
     arrivals: await when(['arrivals'], `Paid orders to Postgres: ${arrivalPairs} pairs.`, () => measureArrivals(stage, arrivalPairs)),
+    overload: await when(['overload'], `More than it can carry: ${pairs} pairs.`, () => measureOverload(stage, pairs, seconds)),
+    scale: await when(['scale'], `Much of everything, ${carts} live carts the most: ${pairs} pairs of each kind.`, () => measureScale(stage, sizesOf(carts), pairs, seconds)),
+    watched: await when(['watchers'], `Holds while ${watchers} watch: ${pairs} pairs.`, () => measureWatchers(stage, pairs, seconds)),
     // The last: it empties Redis.
     recoveries: await when(['recover'], `A sale is lost and recovered: ${turns} turns.`, () => measureRecoveries(stage, turns)),
   }
@@ -111,15 +124,15 @@ async function measure(stage: Stage, { part, pairs, seconds }: Options): Promise
 
 function readOptions(): Options {
   const { values } = parseArgs({
-    options: { only: { type: 'string', default: 'all' }, pairs: { type: 'string', default: '9' }, seconds: { type: 'string', default: '2' } },
+    options: { only: { type: 'string', default: 'all' }, pairs: { type: 'string', default: '9' }, seconds: { type: 'string', default: '2' }, carts: { type: 'string', default: '1000000' } },
   })
-  const { only, pairs, seconds } = values
+  const { only, pairs, seconds, carts } = values
   const part = (['all', ...parts] as const).find((known) => known === only)
   if (part === undefined) throw new RangeError(`--only takes one of ${parts.join(', ')}`)
-  return { part, pairs: whole('--pairs', pairs), seconds: whole('--seconds', seconds) }
+  return { part, pairs: whole('--pairs', pairs), seconds: whole('--seconds', seconds), carts: whole('--carts', carts, 10_000_000) }
 }
 
-function whole(name: string, text: string): number {
-  if (!/^[1-9]\d?$/.test(text)) throw new RangeError(`${name} takes a whole number from 1 to 99`)
+function whole(name: string, text: string, most = 99): number {
+  if (!/^[1-9]\d{0,7}$/.test(text) || Number(text) > most) throw new RangeError(`${name} takes a whole number from 1 to ${most}`)
   return Number(text)
 }

@@ -8,7 +8,9 @@ import { DoesNotCount, mustBe } from './figures.js'
 import type { Stage } from './stage.js'
 
 /** Longer than any run: what is held stays held, and is counted in the end. */
-const holdSeconds = 86_400
+export const holdSeconds = 86_400
+/** Items that are put into the catalogue at once. */
+const atOnce = 50
 export const price = { amount: 1_999, currency: 'USD' }
 
 export function accepted<T>(result: T | Refusal): T {
@@ -18,8 +20,9 @@ export function accepted<T>(result: T | Refusal): T {
 
 /** Makes items and a sale of all of them, open at once; the store has as many of each as the sale may sell. */
 export async function publishSale({ database, engine }: Stage, saleId: string, skus: readonly string[], allocation: number): Promise<void> {
-  for (const sku of skus) {
-    accepted(await database.putItem(sku, { name: `Item ${sku}`, description: 'As pictured', price, quantity: allocation }))
+  for (let from = 0; from < skus.length; from += atOnce) {
+    await Promise.all(skus.slice(from, from + atOnce).map(async (sku) =>
+      accepted(await database.putItem(sku, { name: `Item ${sku}`, description: 'As pictured', price, quantity: allocation }))))
   }
   const definition = accepted(await database.createSale({
     ...saleDefaults,
@@ -49,8 +52,17 @@ export interface Counters {
 
 /** Reads an item's counters as they stand in Redis. @throws DoesNotCount where they do not add up */
 export async function countersOf({ redis }: Stage, saleId: string, sku: string): Promise<Counters> {
-  const raw = await redis.hget(shardKey({ saleId, shard: 0 }, 'stock'), sku)
-  const [allocation = NaN, available = NaN, inCarts = NaN, inOrders = NaN, sold = NaN] = (raw ?? '').split(' ').map(Number)
+  return parseCounters(sku, (await redis.hget(shardKey({ saleId, shard: 0 }, 'stock'), sku)) ?? '')
+}
+
+/** @returns the units that are held of all items of a sale @throws DoesNotCount where the counters of one do not add up */
+export async function heldIn({ redis }: Stage, saleId: string): Promise<number> {
+  const stock = await redis.hgetall(shardKey({ saleId, shard: 0 }, 'stock'))
+  return Object.entries(stock).reduce((sum, [sku, text]) => sum + parseCounters(sku, text).held, 0)
+}
+
+function parseCounters(sku: string, text: string): Counters {
+  const [allocation = NaN, available = NaN, inCarts = NaN, inOrders = NaN, sold = NaN] = text.split(' ').map(Number)
   const held = inCarts + inOrders
   mustBe(`available + held + sold of ${sku}`, available + held + sold, allocation)
   mustBe(`the least counter of ${sku} is not negative`, Math.min(available, held, sold) >= 0, true)

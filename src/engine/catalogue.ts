@@ -44,20 +44,32 @@ export interface Catalogues {
 
 export function createCatalogues(read: (saleId: string) => Promise<string | null>): Catalogues {
   const remembered = new Map<string, Catalogue>()
+  /** What is being loaded: a crowd that comes to a sale of thousands of items at once reads it once, and not each for itself. */
+  const loading = new Map<string, Promise<Catalogue | null>>()
+
+  async function load(saleId: string): Promise<Catalogue | null> {
+    const json = await read(saleId)
+    if (json === null) return null
+    const catalogue = decodeCatalogue(json)
+    if (remembered.size >= rememberedBound) {
+      for (const oldest of remembered.keys()) {
+        remembered.delete(oldest)
+        break
+      }
+    }
+    remembered.set(saleId, catalogue)
+    return catalogue
+  }
+
   return {
     known: (saleId) => remembered.get(saleId),
-    async load(saleId) {
-      const json = await read(saleId)
-      if (json === null) return null
-      const catalogue = decodeCatalogue(json)
-      if (remembered.size >= rememberedBound) {
-        for (const oldest of remembered.keys()) {
-          remembered.delete(oldest)
-          break
-        }
+    load(saleId) {
+      let its = loading.get(saleId)
+      if (its === undefined) {
+        its = load(saleId).finally(() => loading.delete(saleId))
+        loading.set(saleId, its)
       }
-      remembered.set(saleId, catalogue)
-      return catalogue
+      return its
     },
     forget: (saleId) => void remembered.delete(saleId),
   }

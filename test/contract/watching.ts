@@ -9,6 +9,9 @@ import type { Timers } from '../../src/events.js'
 /** Longer than any pace, and shorter than a heartbeat, in ms. */
 const pacesUntilMs = 5_000
 
+/** By when a watcher gives up who hears of nothing, in ms. */
+const givenUpMs = 20_000
+
 /** A time that stands still, and timers that go off when a test says so. */
 export class Clock implements Timers {
   /** In ms. */
@@ -37,6 +40,16 @@ export class Clock implements Timers {
 
   async heartbeat(): Promise<number> {
     return this.#goOff(({ ms }) => ms >= pacesUntilMs)
+  }
+
+  /** @returns how many timers are going to go off */
+  armed(): number {
+    return this.#armed.size
+  }
+
+  /** Resolves when the last read is done with, and the next one is put off. */
+  async settled(): Promise<void> {
+    while (![...this.#armed].some(({ ms }) => ms < pacesUntilMs)) await this.#change()
   }
 
   /** Resolves when nothing is going to happen any more. */
@@ -95,11 +108,13 @@ export async function watch(t: Test, app: FastifyInstance, saleId: string, heade
     socket, body, ended,
     head: () => text.slice(0, Math.max(0, bodyAt())),
     async next() {
+      const giveUp = setTimeout(() => socket.destroy(), givenUpMs)
       for (;;) {
         const from = body().indexOf('event: ', read)
         const end = from === -1 ? -1 : body().indexOf('\n\n', from)
         if (end !== -1) {
           read = end
+          clearTimeout(giveUp)
           const [event = '', data = ''] = body().slice(from, end).split('\n')
           return { event: event.slice('event: '.length), data: JSON.parse(data.slice('data: '.length)) as StockEvent }
         }

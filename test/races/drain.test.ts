@@ -68,6 +68,19 @@ tap.test('a request that never comes to its end does not keep a drain from its e
   t.strictSame(await process!.stop(), { code: 0, signal: null })
 })
 
+tap.test('those who watch a sale do not keep a drain from its end', async (t) => {
+  const { apis: [api], processes: [process] } = await openShop(t)
+  const { saleId } = await publish(api, [ware('mug', 50)])
+  const lines = await Promise.all(Array.from({ length: 30 }, () => dial(t, api)))
+  for (const { socket } of lines) socket.write(`GET /v1/sales/${saleId}/events HTTP/1.1\r\nhost: shop\r\n\r\n`)
+  await until('every one has its snapshot', async () => lines.every((line) => line.heard().includes('event: stock\n')))
+  const from = performance.now()
+  t.strictSame(await process!.stop(), { code: 0, signal: null })
+  t.ok(performance.now() - from < 5_000, 'it ends at once')
+  await Promise.all(lines.map((line) => line.closed))
+  t.ok(lines.every((line) => line.heard().endsWith('\n\n')), 'and cuts no event short')
+})
+
 tap.test('a worker that is drained while hundreds of orders wait ends with 0, and the next one brings the rest', async (t) => {
   const { apis: [api], redis, stores } = await openShop(t)
   const wares = [ware('mug', 300)]

@@ -35,7 +35,8 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
 
   function show(order: Order): void {
     store.set({ order })
-    hearLines(store, order.items)
+    // What is paid for is in no cart any more.
+    hearLines(store, isUnpaid(order) ? order.items : order.items.map((line) => ({ ...line, quantity: 0 })))
     clearTimeout(overdue)
     if (isUnpaid(order) && order.payBy !== null) {
       const leftMs = Math.max(0, Date.parse(order.payBy) - shopNow())
