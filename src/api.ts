@@ -46,7 +46,12 @@ async function serve(settings: ApiSettings): Promise<void> {
     onBatch: metrics.batch,
   })
   const provider = createSandbox(connection.usable, { production: settings.production, warn: (message) => log.warn(message) })
-  const app = await buildApp({ engine, database, provider, settings, logger: log, metrics })
+  const openBoard = async () => {
+    // Loaded when somebody looks: the API itself has no use for a queue.
+    const { openQueueBoard } = await import('./queue-board.js')
+    return openQueueBoard(settings.redisUrl, (error) => log.warn({ err: error }, 'the connection to the queue broke'))
+  }
+  const app = await buildApp({ engine, database, provider, settings, logger: log, metrics, openBoard })
 
   // It is not needed to serve; but whoever has mistyped its URL hears so now.
   database.anySale().catch((error: unknown) => log.warn({ err: error }, 'Postgres cannot be used yet'))

@@ -15,13 +15,16 @@ import { endConnections } from './plugins/drain.js'
 import { parseJson } from './plugins/json.js'
 import { limitClients } from './plugins/limits.js'
 import { answerBrokenHttp, answerProblems, answerUnroutable } from './plugins/problems.js'
+import type { QueueBoard } from './queue-board.js'
 import { adminRoutes } from './routes/admin.js'
 import { cartsRoutes } from './routes/carts.js'
 import { eventsRoutes } from './routes/events.js'
+import { figuresRoutes } from './routes/figures.js'
 import { operationsRoutes } from './routes/operations.js'
 import { ordersRoutes } from './routes/orders.js'
 import { pagesRoutes } from './routes/pages.js'
 import { paymentsRoutes } from './routes/payments.js'
+import { queuesRoutes } from './routes/queues.js'
 import { salesRoutes } from './routes/sales.js'
 import { within } from './within.js'
 
@@ -30,6 +33,8 @@ export interface AppDeps {
   readonly database: Database
   readonly provider: PaymentProvider
   readonly settings: Pick<ApiSettings, 'adminToken' | 'paymentWebhookSecrets' | 'rateLimitMax' | 'trustProxy' | 'corsOrigins'>
+  /** How the queue's jobs are looked at; without it they are not. */
+  readonly openBoard?: () => Promise<QueueBoard>
   /** Silent by default. */
   readonly logger?: FastifyBaseLogger
   /** The composer's, where the engine counts into the same ones. */
@@ -96,6 +101,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await live.register(ordersRoutes, { engine, database, provider })
     await live.register(paymentsRoutes, { engine, secrets: settings.paymentWebhookSecrets })
     await live.register(adminRoutes, { engine, database, adminToken: settings.adminToken })
+    await live.register(figuresRoutes, { engine, adminToken: settings.adminToken })
   })
+  await app.register(queuesRoutes, { adminToken: settings.adminToken, openBoard: deps.openBoard ?? null })
   return app
 }

@@ -293,6 +293,41 @@ export const AuditReport = Strict({
 })
 export type AuditReport = Static<typeof AuditReport>
 
+/** Cumulative since the processes started; a smaller number than before says that one was started again. */
+const Total = Type.Integer({ minimum: 0 })
+
+export const SaleFigures = Strict({
+  readAt: { ...Time, description: 'When everything but the items was read: at most a second ago. Rates come from the differences of two answers and of their times' },
+  items: Type.Array(Strict({
+    sku: ClientId,
+    allocation: Type.Integer(),
+    available: Type.Integer(),
+    inCarts: Type.Integer(),
+    inOrders: Type.Integer(),
+    sold: Type.Integer(),
+  }), {
+    description: 'Units as the sale’s counters stand, read for this answer. `inOrders` are those of unpaid orders. Under `holdAt: checkout` those in carts '
+      + 'are wanted, not held. What has lapsed counts until it is given back, a moment later',
+  }),
+  outbox: {
+    ...Nullable(Strict({ entries: Count, oldestSeconds: Type.Number({ minimum: 0 }), persistedOrders: Count })),
+    description: 'What the sale has for Postgres and Postgres lacks, how long the oldest of it has waited, and the paid orders that Postgres has; null where Redis did not say in time',
+  },
+  holds: Strict({
+    taken: Total,
+    refused: Type.Array(Strict({ code: Type.String(), count: Total })),
+  }, { description: 'Requests for units that were answered since the API was started, for all sales together' }),
+  payments: Strict({ succeeded: Total, pending: Total, declined: Total }, {
+    description: 'Calls that pay, by their answer, for all sales together; one that is repeated counts again, and events of the provider are not among them',
+  }),
+  latency: Type.Array(Strict({
+    call: Type.Unsafe<'hold' | 'checkout' | 'payment'>(Type.String({ enum: ['hold', 'checkout', 'payment'] })),
+    count: Total,
+    buckets: Type.Array(Strict({ atMostSeconds: Type.Number({ minimum: 0 }), count: Total })),
+  }), { description: 'From the headers of a request to the end of its answer, as a cumulative histogram; `count` has the slower ones as well' }),
+})
+export type SaleFigures = Static<typeof SaleFigures>
+
 // --- Operations ------------------------------------------------------------------------------------
 
 export const Health = Strict({ status: Type.Literal('ok') })

@@ -10,7 +10,8 @@ export type { Logger }
 
 // No word boundary before it: in a line of JSON an id may follow the n of an escaped line break.
 const idPattern = /[cop]\.[A-Za-z0-9_-]{1,32}\.\d{1,6}\.\d{1,6}\.[A-Za-z0-9_-]{22}/g
-const redact = (text: string): string => text.replace(idPattern, redactId)
+/** @returns text without any id in full */
+export const redact = (text: string): string => text.replace(idPattern, redactId)
 
 interface DescribedError {
   readonly type: string

@@ -7,9 +7,9 @@ import { Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { CertifyJob, PersistJob } from './outbox.js'
 
-const queueName = 'persist'
+export const queueName = 'persist'
 /** One slot of a Redis Cluster for all of the queue's keys. */
-const prefix = 'fs:{queue}'
+export const prefix = 'fs:{queue}'
 /** Pause between two attempts at a job, in milliseconds: Postgres may be away for long. */
 const retryMs = 1_000
 /** Attempts at one job; after them the outbox hands its entries out again. */

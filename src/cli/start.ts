@@ -148,7 +148,7 @@ ${sale}
 
   open    ${address}/
   docs    ${address}/docs
-  admin   Authorization: Bearer ${adminToken}${own === null ? '' : `
+  admin   ${address}/admin, and in calls: Authorization: Bearer ${adminToken}${own === null ? '' : `
   stores  export REDIS_URL=${own.redisUrl} DATABASE_URL=${own.databaseUrl}`}
 
 The same by hand, in another terminal: see the sale, put one item into a cart, look at its stock again.

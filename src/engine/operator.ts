@@ -35,6 +35,17 @@ export interface LostSale {
   readonly sold: ReadonlyMap<string, number>
 }
 
+/** Units of one item. Under `holdAt: checkout` those in carts are wanted, not held. */
+export interface ItemCounters {
+  readonly sku: string
+  readonly allocation: number
+  readonly available: number
+  readonly inCarts: number
+  /** In unpaid orders. */
+  readonly inOrders: number
+  readonly sold: number
+}
+
 const newSale: LostSale = { epoch: 1, paused: false, lastEntry: '0-0', dead: 0, adjustmentIds: [], sold: new Map() }
 
 export interface Operator {
@@ -53,6 +64,8 @@ export interface Operator {
   control(saleId: string, action: 'pause' | 'resume' | 'end'): Promise<{ readonly endsAtMs: number | null } | Refusal>
   /** Changes an item's allocation by `delta` units, once for each adjustment id. */
   adjust(saleId: string, sku: string, delta: number, adjustmentId: string): Promise<null | Refusal>
+  /** Reads the counters of every item, in one step, as they stand. */
+  counters(saleId: string): Promise<ItemCounters[] | Refusal>
   /** Reads what an audit holds against the ledger, in one step. */
   state(saleId: string): Promise<SaleState | Refusal>
 }
@@ -82,6 +95,16 @@ export function createOperator(core: Core): Operator {
         }),
         wrong: inGroups(wrong, 2).map(([sku, detail]) => ({ sku: sku === '' ? null : sku!, detail: detail! })),
       }
+    },
+
+    async counters(saleId) {
+      const stock = await core.redis().hgetall(shardKey(shardOf(saleId), 'stock'))
+      const skus = Object.keys(stock).toSorted()
+      if (skus.length === 0) return core.missing('sale_not_found')
+      return skus.map((sku) => {
+        const [allocation, available, inCarts, inOrders, sold] = stock[sku]!.split(' ').map(Number) as [number, number, number, number, number]
+        return { sku, allocation, available, inCarts, inOrders, sold }
+      })
     },
 
     async publish(definition) {

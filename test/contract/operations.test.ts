@@ -31,6 +31,8 @@ const calls: [string, string, number[]][] = [
   ['post', '/v1/admin/sales/{saleId}/resume', [200, 401, 404, 409]],
   ['post', '/v1/admin/sales/{saleId}/end', [200, 401, 404, 409]],
   ['get', '/v1/admin/sales/{saleId}/audit', [200, 401, 404]],
+  ['get', '/v1/admin/sales/{saleId}/figures', [200, 401, 404]],
+  ['post', '/v1/admin/queues/session', [204, 401]],
   ['get', '/healthz', [200]],
   ['get', '/readyz', [200, 503]],
   ['get', '/metrics', [200]],

@@ -75,7 +75,7 @@ void tap.test('a refusal has a type and a title of its own, the same every time'
 })
 
 void tap.test('what is nowhere is not found', async (t) => {
-  for (const [method, url] of [['GET', '/'], ['GET', '/v1'], ['GET', '/v1/carts'], ['POST', '/v1/carts'], ['GET', '/v2/sales'], ['PUT', '/v1/sales'], ['GET', `/v1/orders/${order.orderId}/payments`], ['GET', '/v1/admin'], ['POST', '/v1/admin/items/A']] as const) {
+  for (const [method, url] of [['GET', '/nothing'], ['GET', '/v1'], ['GET', '/v1/carts'], ['POST', '/v1/carts'], ['GET', '/v2/sales'], ['PUT', '/v1/sales'], ['GET', `/v1/orders/${order.orderId}/payments`], ['GET', '/v1/admin'], ['POST', '/v1/admin/items/A']] as const) {
     refused(t, await shop.call(method, url), 'route_not_found')
   }
 })

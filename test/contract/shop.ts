@@ -121,11 +121,11 @@ export type Call = <T = unknown>(method: Method, url: string, options?: CallOpti
 /** @returns an app, one of several that may stand around the same stores, with `changed` settings and metrics of its own */
 export async function openApp(
   t: Test,
-  { engine, database, provider, logger, watching }: Omit<AppDeps, 'settings' | 'metrics'>,
+  { engine, database, provider, logger, watching, openBoard }: Omit<AppDeps, 'settings' | 'metrics'>,
   changed: Partial<AppDeps['settings']> = {},
   metrics = createMetrics(),
 ): Promise<{ app: FastifyInstance; call: Call }> {
-  const app = await buildApp({ engine, database, provider, metrics, ...(logger && { logger }), ...(watching && { watching }), settings: { ...settings, ...changed } })
+  const app = await buildApp({ engine, database, provider, metrics, ...(logger && { logger }), ...(watching && { watching }), ...(openBoard && { openBoard }), settings: { ...settings, ...changed } })
   t.teardown(() => app.close())
   await app.ready()
   const judged = await judge(app)

@@ -4,10 +4,11 @@ import { Agent, request } from 'node:http'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import tap, { type Test } from 'tap'
+import type { SaleFigures } from '../../src/contract.js'
 import { birthOf } from '../../src/cli/servers/processes.js'
 import { freshDatabase } from '../postgres.js'
 import { adminToken, type Api, startApi, startProcess, type Stores, until, webhookSecret } from '../races/processes.js'
-import { good, openCart, publish, readCart, ready, removeCart, ware } from '../races/shop.js'
+import { call, good, openCart, publish, readCart, ready, removeCart, ware } from '../races/shop.js'
 import { counters, freshRedis } from '../redis.js'
 
 const ended = { code: 0, signal: null }
@@ -62,6 +63,9 @@ tap.test('two processes serve one sale on one port, and one scrape tells of both
   await Promise.all(Array.from({ length: 30 }, async () => good(await openCart(api.url, saleId, [{ sku: 'mug', quantity: 1 }]))))
   t.equal(metric(await ask(api.url, '/metrics'), 'flash_sale_holds_total{result="taken"}'), 30)
   t.match(await counters(redis, saleId, 'mug'), { available: 20, inCarts: 30 })
+  // What an operator watches is read once a second, of all of them.
+  const headers = { authorization: `Bearer ${adminToken}` }
+  await until('the figures have all holds', async () => good(await call<SaleFigures>('GET', `${api.url}/v1/admin/sales/${saleId}/figures`, { headers })).holds.taken === 30)
   t.strictSame(await api.stop(), ended)
 })
 

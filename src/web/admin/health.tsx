@@ -1,0 +1,17 @@
+/** What the engine stands on, each named and told in words. */
+import type { Static } from '@sinclair/typebox'
+import type { Readiness } from '../../contract.js'
+import { count } from './words.js'
+
+export type Health = Static<typeof Readiness>
+
+export function HealthStrip({ health }: { readonly health: Health | null }) {
+  const parts: [string, boolean | null][] = [['Redis', health?.redis ?? null], ['Postgres', health?.postgres ?? null], ['Workers', health?.worker ?? null]]
+  const dead = health?.deadOrders ?? 0
+  return (
+    <ul class="health" aria-label="What the engine stands on">
+      {parts.map(([name, is]) => <li key={name} class={is === null ? 'unknown' : is ? 'good' : 'bad'}>{name} <b>{is === null ? 'unknown' : is ? 'there' : 'away'}</b></li>)}
+      {dead > 0 && <li class="bad">Dead orders <b>{count(dead)}</b></li>}
+    </ul>
+  )
+}
