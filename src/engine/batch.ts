@@ -8,10 +8,6 @@ import type { Refusal } from '../problems.js'
 export const batchBound = 256
 /** Most requests that wait in one process for one script and shard; beyond it they are shed. */
 export const queueBound = 4_096
-/** How long a request may have to wait before it is decided, in ms, where it is bounded in time: a customer who would hear later is told at once. */
-export const waitBoundMs = 100
-/** How much of what is known of a call's pace the last one tells. */
-const paceWeight = 1 / 8
 /** Calls that may be on their way at once. */
 const inFlightBound = 2
 /** Requests that have to wait for a second call: fewer cost less in one call once the first is back. */
@@ -35,8 +31,6 @@ export const shed = Symbol('shed')
 export interface Batcher {
   /** @returns the script's reply, or `shed` where too many wait already @throws where the outcome is not known */
   submit(request: string): Promise<Reply>
-  /** Whether the next request would be shed. */
-  full(): boolean
 }
 
 export interface BatcherOptions {
@@ -46,28 +40,18 @@ export interface BatcherOptions {
   readonly onBatch: (size: number) => void
   /** Whether requests that are the same and wait together share one answer: for those that change nothing. */
   readonly collapse?: boolean
-  /** Whether requests that would wait too long are shed, however few they are. */
-  readonly boundWait?: boolean
-  /** What time it is, in ms from whenever. */
-  readonly clock?: () => number
   /** What to do before requests that were told MORE are sent again. */
   readonly beforeAgain?: () => Promise<unknown>
   /** Called when nothing waits and nothing is on its way: the batcher may be dropped. */
   readonly onIdle: () => void
 }
 
-export function createBatcher(options: BatcherOptions): Batcher {
-  const { send, onBatch, collapse = false, boundWait = false, clock = () => performance.now(), beforeAgain, onIdle } = options
+export function createBatcher({ send, onBatch, collapse = false, beforeAgain, onIdle }: BatcherOptions): Batcher {
   let waiting: Waiting[] = []
   /** What the requests that wait will come to, where they are shared. */
   const shared = new Map<string, Promise<Reply>>()
   let inFlight = 0
   let scheduled = false
-  /** Requests that may wait. What can be decided in time is known once full calls have come back. */
-  let bound = queueBound
-  /** How long a full call takes of late while others wait, in ms: from the one before it until it is back. */
-  let callMs: number | null = null
-  let lastBackMs = 0
 
   function schedule(): void {
     if (scheduled || inFlight >= inFlightBound || waiting.length < (inFlight === 0 ? 1 : secondCallAt)) return
@@ -81,7 +65,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
     waiting = waiting.length <= batchBound ? [] : waiting.slice(batchBound)
     if (batch.length === 0) return
     if (collapse) for (const one of batch) shared.delete(one.request)
-    if (boundWait && inFlight === 0) lastBackMs = clock()
     inFlight += 1
     onBatch(batch.length)
     void decide(batch).finally(() => {
@@ -111,7 +94,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
         if (words === 'MORE') again.push(batch[i]!)
         else batch[i]!.resolve({ words, epoch })
       }
-      if (boundWait) measure(batch.length, again.length)
       if (again.length > 0) {
         await beforeAgain?.()
         requeue(again)
@@ -119,17 +101,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
     } catch (error) {
       for (const one of batch) one.reject(error)
     }
-  }
-
-  /** Only full calls tell what can be done: a small one takes hardly less time. */
-  function measure(size: number, undecided: number): void {
-    const now = clock()
-    const tookMs = now - lastBackMs
-    lastBackMs = now
-    if (size < batchBound || undecided > 0) return
-    callMs = callMs === null ? tookMs : callMs + (tookMs - callMs) * paceWeight
-    // A full call may always wait: fewer would cost as much.
-    bound = Math.min(queueBound, Math.max(batchBound, Math.floor((waitBoundMs / callMs) * batchBound)))
   }
 
   /** Those that were told to come again keep their place before all that came later. */
@@ -143,11 +114,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 
   return {
-    full: () => waiting.length >= bound,
     submit(request) {
       const same = shared.get(request)
       if (same !== undefined) return same
-      if (waiting.length >= bound) return Promise.resolve(shed)
+      if (waiting.length >= queueBound) return Promise.resolve(shed)
       const reply = new Promise<Reply>((resolve, reject) => {
         waiting.push({ request, resolve, reject, again: 0 })
         schedule()

@@ -29,8 +29,6 @@ export interface Core {
   redis(): Redis
   /** Sends one request with the others of this turn. */
   ask(script: BatchedScript, shard: Shard, request: string): Promise<Reply>
-  /** Whether a hold in a sale would be shed. */
-  crowded(saleId: string): boolean
   run(script: ScriptName, shard: Shard, args?: readonly (string | number)[]): Promise<unknown>
   /** @returns what never changes about a sale, or null where Redis has no such sale */
   catalogue(saleId: string): Promise<Catalogue | null>
@@ -68,8 +66,6 @@ export function createCore({ connection, replicas: asked, nothingPublished, onBa
         // A read changes nothing: those that ask the same share one answer. And it gives nothing back itself, so it would
         // count the same lapsed holds for ever.
         ...(script === 'read' ? { collapse: true, beforeAgain: () => run('sweep', shard) } : {}),
-        // Customers wait for these; money that was taken waits as long as it has to.
-        boundWait: script === 'hold',
         // Only those in use are kept: nobody fills this process with the names of sales that do not exist.
         onIdle: () => all.delete(saleId),
       })
@@ -104,7 +100,6 @@ export function createCore({ connection, replicas: asked, nothingPublished, onBa
 
   return {
     redis,
-    crowded: (saleId) => batchers.get('hold')?.get(saleId)?.full() ?? false,
     ask: (script, shard, request) => batcher(script, shard).submit(request),
     run,
     known: catalogues.known,

@@ -15,8 +15,6 @@ export interface Storefront {
   sales(): Promise<Sale[] | Refusal>
   sale(saleId: string): Promise<Sale | Refusal>
   item(saleId: string, sku: string): Promise<SaleItem | Refusal>
-  /** Whether so many wait for this sale that a hold would be refused as `overloaded`: known before anything is done for it. */
-  crowded(saleId: string): boolean
   /** Makes a cart with all of the lines or none; the same key again answers with the cart as it is now. */
   createCart(saleId: string, lines: readonly LineRequest[], idempotencyKey?: string): Promise<Cart | Refusal>
   cart(cartId: string): Promise<Cart | Refusal>
@@ -183,7 +181,6 @@ export function createStorefront(core: Core): Storefront {
       return id !== null && Number(await core.redis().hget(shardKey(id, 'policy'), 'epoch')) > id.epoch
     },
 
-    crowded: core.crowded,
     assertWhole: core.assertWhole,
   }
 }

@@ -8,7 +8,7 @@ import { Cart, CartLineParams, CartParams, Checkout, CreateCart, IdempotencyHead
 import type { Database } from '../database.js'
 import type { Engine } from '../engine/engine.js'
 import { bodyMayBeMissing } from '../plugins/json.js'
-import { isRefusal, type Refusal } from '../problems.js'
+import { isRefusal } from '../problems.js'
 import { trimCustomer } from './customer.js'
 import { orderOfCart } from './stored-order.js'
 import { refusals, refuse } from './refuse.js'
@@ -16,19 +16,12 @@ import { refusals, refuse } from './refuse.js'
 const tags = ['carts']
 const nothing: readonly LineRequest[] = []
 const short = ['insufficient_stock', 'sale_not_open', 'sale_ended', 'limit_exceeded', 'overloaded'] as const
-const overloaded: Refusal = { refused: 'overloaded', retryAfterSeconds: 1 }
 const gone = ['cart_not_found', 'cart_expired'] as const
 
 export const cartsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; database: Database }> = async (app, { engine, database }) => {
   const { metrics } = app
 
   app.post('/v1/sales/:saleId/carts', {
-    // Before its body is read: the less is done for those who are refused, the more are served.
-    onRequest: (request, reply, done) => {
-      if (!engine.crowded(request.params.saleId)) return done()
-      metrics.held(overloaded.refused)
-      reply.send(refuse(reply, overloaded))
-    },
     preValidation: bodyMayBeMissing,
     schema: {
       tags,

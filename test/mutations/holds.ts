@@ -103,7 +103,7 @@ export const holds: readonly Mutation[] = [
     name: 'queue-bound',
     broken: 'Requests wait without a bound',
     promise: '5. An honest no, fast',
-    edits: [{ file: 'src/engine/batch.ts', find: 'if (waiting.length >= bound) return', replace: 'if (waiting.length > 2 * queueBound) return' }],
+    edits: [{ file: 'src/engine/batch.ts', find: 'if (waiting.length >= queueBound) return', replace: 'if (waiting.length > 2 * queueBound) return' }],
     tests: ['test/scripts/batch.test.ts'],
   },
   {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
-import { batchBound, type BatcherOptions, createBatcher, queueBound, secondCallAt, shed, waitBoundMs } from '../../src/engine/batch.js'
+import { batchBound, type BatcherOptions, createBatcher, queueBound, secondCallAt, shed } from '../../src/engine/batch.js'
 import { freshEngine, publishSale } from '../redis.js'
 
 interface Call {
@@ -96,91 +96,6 @@ tap.test('beyond the queue’s bound a request is shed at once; those that wait 
   while (calls.at(-1)!.requests[0] !== 'next0') await turn()
   calls.at(-1)!.answer()
   t.match(await next, { words: 'OK next0' })
-})
-
-/** A batcher of bounded waits on a clock of the test's own, that has had full calls of so many milliseconds each. */
-async function setUpPaced(t: Test, callMs: number, size = batchBound) {
-  const time = { ms: 1_000 }
-  const set = setUp(t, { boundWait: true, clock: () => time.ms })
-  const replies = set.submit(size, 'first')
-  while (set.calls.length < 1) await turn()
-  time.ms += callMs
-  // Something has to wait for it, or the batcher is idle, and forgotten.
-  const next = set.submit(1, 'next')
-  set.calls[0]!.answer()
-  await Promise.all(replies)
-  return { ...set, time, next }
-}
-
-/** @returns how many of so many requests are shed, each of them at once */
-async function shedOf({ submit }: Pick<ReturnType<typeof setUp>, 'submit'>, count: number): Promise<number> {
-  const known = submit(count, 'crowd').map((reply) => Promise.race([reply, turn('waits')]))
-  return (await Promise.all(known)).filter((reply) => reply === shed).length
-}
-
-tap.test('whoever would wait longer than the bound hears so at once, by the pace of the calls before', async (t) => {
-  const callMs = 20
-  const paced = await setUpPaced(t, callMs)
-  const bound = (waitBoundMs / callMs) * batchBound
-  t.equal(paced.batcher.full(), false)
-  while (paced.calls.length < 2) await turn()
-  t.equal(await shedOf(paced, queueBound), queueBound - bound)
-  // One more call is on its way by now, and left its place.
-  paced.submit(batchBound - 1, 'more')
-  t.equal(paced.batcher.full(), false)
-  paced.submit(1, 'last')
-  t.equal(paced.batcher.full(), true, 'and the next one is known to be shed before it is there')
-  t.equal(bound, 1_280)
-})
-
-tap.test('a call that took very long leaves room for one full call, and no queue is longer than its bound', async (t) => {
-  const slow = await setUpPaced(t, 60_000)
-  while (slow.calls.length < 2) await turn()
-  t.equal(await shedOf(slow, 1_000), 1_000 - batchBound)
-  const fast = await setUpPaced(t, 1)
-  while (fast.calls.length < 2) await turn()
-  t.equal(await shedOf(fast, queueBound + 10), 10)
-})
-
-tap.test('a small call tells nothing of the pace, nor does one that sent its requests again, nor the time in which nobody asked', async (t) => {
-  const small = await setUpPaced(t, 60_000, batchBound - 1)
-  while (small.calls.length < 2) await turn()
-  t.equal(await shedOf(small, queueBound + 1), 1)
-
-  const time = { ms: 0 }
-  const again = setUp(t, { boundWait: true, clock: () => time.ms })
-  const told = again.submit(batchBound)
-  while (again.calls.length < 1) await turn()
-  time.ms += 60_000
-  again.calls[0]!.answer((request) => (request === 'r7' ? 'MORE' : 'OK'))
-  await told[0]
-  while (again.calls.length < 2) await turn()
-  t.equal(await shedOf(again, queueBound + 1), 1)
-
-  const idle = await setUpPaced(t, 20)
-  while (idle.calls.length < 2) await turn()
-  idle.calls[1]!.answer()
-  await Promise.all(idle.next)
-  idle.time.ms += 3_600_000
-  const late = idle.submit(batchBound, 'late')
-  while (idle.calls.length < 3) await turn()
-  idle.time.ms += 20
-  idle.submit(1, 'after')
-  idle.calls[2]!.answer()
-  await Promise.all(late)
-  while (idle.calls.length < 4) await turn()
-  t.equal(await shedOf(idle, queueBound), queueBound - (waitBoundMs / 20) * batchBound, 'the same pace as before')
-})
-
-tap.test('where waits are not bounded, the pace does not matter', async (t) => {
-  const time = { ms: 0 }
-  const patient = setUp(t, { clock: () => time.ms })
-  const replies = patient.submit(batchBound)
-  while (patient.calls.length < 1) await turn()
-  time.ms += 60_000
-  patient.calls[0]!.answer()
-  await Promise.all(replies)
-  t.equal(await shedOf(patient, queueBound + 1), 1)
 })
 
 tap.test('a call that fails rejects all its requests and none of another’s', async (t) => {
