@@ -12,7 +12,7 @@ export const watching: readonly Mutation[] = [
     name: 'watch-changes',
     broken: 'Every item is sent again whenever one has changed',
     promise: told,
-    edits: [{ file: events, find: '|| mayReturnAt !== before.mayReturnAt', replace: '|| before !== null' }],
+    edits: [{ file: events, find: '|| mayReturnAt !== before.mayReturnAt', replace: "|| mayReturnAt !== 'never'" }],
     tests,
   },
   {
