@@ -13,15 +13,11 @@ export type CrowdRequest =
   | { readonly kind: 'leave' }
 
 export interface CrowdResult {
-  /** When the first, the middle and the last of them had what was asked for, in Unix milliseconds. */
-  readonly firstMs: number
+  /** When the middle and the last of them had what was asked for, in Unix milliseconds. */
   readonly medianMs: number
   readonly lastMs: number
-  /** Events and bytes that have come so far, all watchers together. */
+  /** Events that have come so far, all watchers together. */
   readonly events: number
-  readonly bytes: number
-  /** CPU of this process since it started. */
-  readonly cpuSeconds: number
 }
 
 /** Connections that are made at once: a server's queue of them is short. */
@@ -37,7 +33,6 @@ let seen: number[] = []
 let allHave = (): void => undefined
 let lost: (error: Error) => void = () => undefined
 let events = 0
-let bytes = 0
 
 async function watch(port: number, saleId: string, watchers: number): Promise<void> {
   for (let from = 0; from < watchers; from += wave) {
@@ -56,7 +51,6 @@ async function begin(port: number, saleId: string): Promise<void> {
     if (sockets.delete(socket)) lost(new Error('a watcher was cut off'))
   })
   socket.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
     const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     const end = text.lastIndexOf(endOfEvent)
     rest = text.subarray(end === -1 ? 0 : end + endOfEvent.length)
@@ -96,11 +90,7 @@ async function run(request: CrowdRequest): Promise<CrowdResult> {
     for (const socket of leaving) socket.destroy()
   }
   const sorted = seen.toSorted((a, b) => a - b)
-  const { user, system } = process.cpuUsage()
-  return {
-    firstMs: sorted[0] ?? 0, medianMs: sorted[sorted.length >> 1] ?? 0, lastMs: sorted.at(-1) ?? 0,
-    events, bytes, cpuSeconds: (user + system) / 1e6,
-  }
+  return { medianMs: sorted[sorted.length >> 1] ?? 0, lastMs: sorted.at(-1) ?? 0, events }
 }
 
 process.on('disconnect', () => process.exit())
