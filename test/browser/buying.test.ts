@@ -147,7 +147,7 @@ void tap.test('a reload and the back button keep the cart, what was typed, and t
   await shopper.page.getByLabel('Full name').fill('Grace Hopper')
   await shopper.page.reload()
   await shopper.page.getByRole('heading', { name: 'Checkout' }).waitFor()
-  t.equal(await shopper.page.getByLabel('Full name').inputValue(), 'Grace Hopper')
+  await until('the name is there again', async () => (await shopper.page.getByLabel('Full name').inputValue()) === 'Grace Hopper')
   await shopper.page.goBack()
   await shopper.cart().getByText(named('mug', saleId)).first().waitFor()
   await shopper.page.goForward()
@@ -192,7 +192,7 @@ void tap.test('details that cannot be right are named beside their fields, whoev
     t.equal(await field.getAttribute('aria-invalid'), 'true')
     t.equal(await shopper.page.locator(`#${await field.getAttribute('aria-describedby')}`).textContent(), words)
   }
-  t.equal((await focused(shopper.page)).id, 'field-name', 'the first of them has the focus')
+  await until('the first of them has the focus', async () => (await focused(shopper.page)).id === 'field-name')
   // Only the shop itself minds this one.
   await shopper.fillIn({ 'Full name': 'Ada\u007f' })
   await shopper.reads('This must not hold control characters.')

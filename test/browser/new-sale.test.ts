@@ -2,7 +2,7 @@
 import tap, { type Test } from 'tap'
 import type { CatalogueItem, Sale } from '../../src/contract.js'
 import { sampleCsv } from '../../src/web/admin/csv.js'
-import { adminToken } from '../races/processes.js'
+import { adminToken, until } from '../races/processes.js'
 import { call, good, openShop } from '../races/shop.js'
 import { violations } from './axe.js'
 import { openBrowser } from './chromium.js'
@@ -64,7 +64,7 @@ void tap.test('a sample can be downloaded, filled in as a file, and published', 
   t.equal(download.suggestedFilename(), 'sale.csv')
   const path = await download.path()
   await page.getByLabel('A CSV file').setInputFiles({ name: 'sale.csv', mimeType: 'text/csv', buffer: await import('node:fs/promises').then(({ readFile }) => readFile(path)) })
-  t.equal(await page.getByLabel('or pasted').inputValue(), sampleCsv)
+  await until('the file is read', async () => (await page.getByLabel('or pasted').inputValue()) === sampleCsv)
   await publish.click()
   await reads('The sale is published.')
   t.equal((await published('sample')).items?.length, 2)
