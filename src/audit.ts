@@ -12,19 +12,25 @@ import { isRefusal, type Refusal } from './problems.js'
 /** Entries of the outbox that are read at a time. */
 const pageBound = 1_000
 
-type PaidEntry = Extract<OutboxEntry, { kind: 'paid' }>
-type Lines = PaidEntry['order']['lines']
+type Lines = Extract<OutboxEntry, { kind: 'paid' }>['order']['lines']
+
+/** What an audit keeps of a paid entry: the outbox may hold hundreds of thousands. */
+interface Waiting {
+  readonly outboxId: string
+  readonly orderId: string
+  readonly lines: Lines
+}
 
 /** @throws where either store cannot say */
 export async function audit(saleId: string, engine: Engine, database: Database): Promise<AuditReport | Refusal> {
   const state = await engine.state(saleId)
   if (isRefusal(state)) return state
   const waiting = await paidUpTo(engine, saleId, state.lastEntry)
-  const snapshot = await database.saleSnapshot(saleId, state.lastEntry, waiting.map(({ order }) => order.orderId))
+  const snapshot = await database.saleSnapshot(saleId, state.lastEntry, waiting.map(({ orderId }) => orderId))
 
   // What left the outbox meanwhile is in Postgres, or was set apart there; what is still in it may be in Postgres already.
   const inFlight = new Map<string, number>()
-  const lacking = new Map(waiting.filter(({ order }) => !snapshot.orderIds.has(order.orderId)).map((entry) => [entry.outboxId, entry.order.lines]))
+  const lacking = new Map(waiting.filter(({ orderId }) => !snapshot.orderIds.has(orderId)).map(({ outboxId, lines }) => [outboxId, lines]))
   for (const [outboxId, entry] of snapshot.setApart) lacking.set(outboxId, linesOf(entry))
   for (const lines of lacking.values()) for (const { sku, quantity } of lines) inFlight.set(sku, (inFlight.get(sku) ?? 0) + quantity)
 
@@ -37,11 +43,11 @@ export async function audit(saleId: string, engine: Engine, database: Database):
   return { ok: violations.length === 0, checkedAt: new Date(state.atMs).toISOString(), items, violations }
 }
 
-async function paidUpTo(engine: Engine, saleId: string, lastEntry: string): Promise<PaidEntry[]> {
-  const paid: PaidEntry[] = []
+async function paidUpTo(engine: Engine, saleId: string, lastEntry: string): Promise<Waiting[]> {
+  const paid: Waiting[] = []
   for (let from = '-'; ;) {
     const page = await engine.entries({ saleId, shard: 0 }, from, lastEntry, pageBound)
-    for (const entry of page) if (entry.kind === 'paid') paid.push(entry)
+    for (const entry of page) if (entry.kind === 'paid') paid.push({ outboxId: entry.outboxId, orderId: entry.order.orderId, lines: entry.order.lines })
     if (page.length < pageBound) return paid
     from = `(${page.at(-1)!.outboxId}`
   }

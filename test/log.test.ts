@@ -71,7 +71,8 @@ tap.test('no line holds an id in full, whatever it is made of', async (t) => {
 })
 
 tap.test('what a database refused is named, and not the row that it was about', async (t) => {
-  const [orderId, cartId, paymentId] = [ids[1]!, ids[0]!, ids[2]!]
+  const [orderId, paymentId] = [ids[1]!, ids[2]!]
+  const cartId = `c${orderId.slice(1)}`
   const row = [orderId, shard.saleId, cartId, 'no such status', 1, 'USD', customer.name, customer.email, customer.phone, JSON.stringify(customer.address), paymentId]
   const insert = `insert into orders (order_id, sale_id, cart_id, status, total_amount, currency, customer_name, customer_email, customer_phone, customer_address, payment_id, outbox_id, created_at, paid_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '1-0', now(), null)`

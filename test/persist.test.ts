@@ -132,6 +132,31 @@ promise('no payment is both kept and given back, and no order goes back on its w
   t.equal(await quantityOf(sku), 9)
 })
 
+promise('whatever a row refers to is there, and stays', async (t) => {
+  const sku = await seedItem(10)
+  const saleId = await seedSale({ [sku]: 10 })
+  const { order, payment } = paid(saleId, { [sku]: 1 })
+  const insertOrder = `insert into orders (order_id, sale_id, cart_id, status, total_amount, currency, customer_name, customer_email, customer_address, payment_id, outbox_id, created_at)
+    values ($1, $2, $3, 'refunded', 1, 'USD', 'n', 'e', '{}', $4, '1-1', now())`
+  const insertLine = `insert into order_lines (order_id, sku, position, name, quantity, unit_amount) select unnest($1::text[]), $2, 0, 'n', 1, 1`
+  const insertMovement = `insert into stock_movements (sku, delta, reason) select unnest($1::text[]), 1, 'found'`
+  const missing = { code: '23503' }
+  await t.rejects(runOn(url, insertOrder, [order.orderId, 'nowhere', order.cartId, payment.paymentId]), missing)
+  await t.rejects(runOn(url, insertOrder, [order.orderId, saleId, paid(saleId, {}).order.cartId, payment.paymentId]), { code: '23514' }, 'an order is its own cart’s')
+  await runOn(url, insertOrder, [order.orderId, saleId, order.cartId, payment.paymentId])
+  const other = paid(saleId, {}).order
+  await t.rejects(runOn(url, insertOrder, [other.orderId, saleId, other.cartId, payment.paymentId]), { code: '23505' }, 'money goes back for one order')
+  await t.rejects(runOn(url, insertLine, [[order.orderId, 'nobody'], sku]), missing, 'one of many lines is enough')
+  await runOn(url, insertLine, [[order.orderId], sku])
+  await t.rejects(runOn(url, insertMovement, [[sku, 'nothing']]), missing)
+  await t.rejects(runOn(url, `insert into sale_ledger (sale_id, outbox_id, line) values ('nowhere', '1-1', '{}')`), missing)
+  for (const [table, key] of [['orders', 'order_id'], ['orders', 'sale_id'], ['order_lines', 'order_id'], ['sales', 'sale_id'], ['items', 'sku']]) {
+    await t.rejects(runOn(url, `update ${table} set ${key} = 'another'`), { code: '23001' }, `${table} keep their ${key}`)
+    await t.rejects(runOn(url, `delete from ${table}`), { code: '23001' }, `${table} stay`)
+    await t.rejects(runOn(url, `truncate ${table} cascade`), { code: '23001' }, `${table} stay`)
+  }
+})
+
 promise('the ledger cannot be rewritten', async (t) => {
   for (const statement of ['update stock_movements set delta = 1', 'delete from stock_movements', 'truncate stock_movements']) {
     await t.rejects(runOn(url, statement), { code: '23001' })

@@ -1,6 +1,7 @@
 /**
  * What Postgres knows of a sale, as of one snapshot, to be held against what Redis has counted.
  */
+import { texts } from './arrays.js'
 import { inTransaction, type Connection, type Pool } from './pool.js'
 
 export interface SaleSnapshot {
@@ -83,7 +84,7 @@ function judge({ sku, quantity, ledger, sold, ordered, unmoved }: CountedItem): 
 
 async function knownOrders(connection: Connection, orderIds: readonly string[]): Promise<Set<string>> {
   if (orderIds.length === 0) return new Set()
-  const { rows } = await connection.query<{ order_id: string }>('select order_id from orders where order_id = any($1::text[])', [orderIds])
+  const { rows } = await connection.query<{ order_id: string }>('select order_id from orders where order_id = any($1::text[])', [texts(orderIds)])
   return new Set(rows.map((row) => row.order_id))
 }
 

@@ -44,20 +44,23 @@ export class UnreadableEntry extends Error {
  */
 export async function writeEntries(connection: Connection, entries: readonly OutboxEntry[]): Promise<void> {
   for (const entry of entries) if (entry.kind === 'unreadable') throw new UnreadableEntry(entry.reason)
-  const fresh = await insertOrders(connection, entries.filter(isOrdered))
-  const paid = entries.filter((entry) => entry.kind === 'paid').filter(({ order }) => fresh.has(order.orderId))
+  const ordered = entries.filter(isOrdered)
+  const made = await insertOrders(connection, ordered)
+  const fresh = ordered.filter(({ order }) => made.has(order.orderId))
+  const paid = fresh.filter((entry) => entry.kind === 'paid')
   await insertPayments(connection, paid)
   await insertRefunds(connection, entries.filter((entry) => entry.kind === 'refund'))
-  await insertLines(connection, entries.filter(isOrdered).filter(({ order }) => fresh.has(order.orderId)).flatMap(linesOf))
+  const sold = paid.flatMap(linesOf)
+  await insertLines(connection, [...sold, ...fresh.filter(({ kind }) => kind === 'refund').flatMap(linesOf)])
 
   const shrinks = await applyShrinks(connection, entries.filter((entry) => entry.kind === 'adjusted').filter(({ delta }) => delta < 0))
   await insertLedger(connection, entries)
-  const sales = paid.flatMap(linesOf).map(({ orderId, saleId, sku, quantity }): Movement => (
-    { sku, saleId, orderId, adjustmentId: null, delta: -quantity, reason: 'sold' }))
-  if (sales.length + shrinks.length === 0) return
-  await insertMovements(connection, [...sales, ...shrinks])
-  await changeQuantities(connection, [...sales, ...shrinks])
-  await changeSaleItems(connection, sales, shrinks)
+  const sales = sold.map(({ orderId, saleId, sku, quantity }): Movement => ({ sku, saleId, orderId, adjustmentId: null, delta: -quantity, reason: 'sold' }))
+  const movements = [...sales, ...shrinks]
+  if (movements.length === 0) return
+  await insertMovements(connection, movements)
+  await changeQuantities(connection, movements)
+  await changeSaleItems(connection, movements)
 }
 
 function isOrdered(entry: OutboxEntry): entry is Ordered {
@@ -249,8 +252,7 @@ async function changeQuantities(connection: Connection, movements: readonly Move
 }
 
 /** Nobody changes what a sale sold or may sell without the lock of the item, so these locks need no order. */
-async function changeSaleItems(connection: Connection, sales: readonly Movement[], shrinks: readonly Movement[]): Promise<void> {
-  const movements = [...sales, ...shrinks]
+async function changeSaleItems(connection: Connection, movements: readonly Movement[]): Promise<void> {
   await connection.query({
     name: 'change-sale-items',
     text: `
