@@ -81,28 +81,38 @@ local function cancelLead()
   return math.min(CANCEL_LEAD_MS, pendingMs / 2)
 end
 
--- Gives back what has lapsed, oldest first, as much as one call may.
+local reclaimed = 0 -- how many of the first deadlines are over
+
+-- Gives back what has lapsed, oldest first, as much as one call may. A hundred thousand holds may lapse in one second of a
+-- sale that goes on, so what they have in common is done once: carts of one call are alike, and are forgotten together.
 -- @returns whether more has lapsed
 local function reclaim()
   local lapsed = call('ZRANGEBYSCORE', DEADLINES, '-inf', format('%d', now), 'LIMIT', 0, RECLAIM_BOUND + 1)
   if #lapsed == 0 then return false end
   local more = #lapsed > RECLAIM_BOUND
   if more then lapsed[#lapsed] = nil end
+  reclaimed = #lapsed
   local raws = call('HMGET', CARTS, unpack(lapsed))
+  local gone, alike = {}, {}
   for i, id in ipairs(lapsed) do
-    if raws[i] then
-      local deadline, _, lines = parseCart(raws[i])
-      for line = 1, readLines(lines) do addToCarts(lineItems[line], -lineQuantities[line]) end
+    local raw = raws[i]
+    if raw then
       -- The record stays a while, its deadline in the past, so that the customer hears that the cart expired.
-      carts[id] = raws[i]
-      setDeadline(id, false)
-      retention['c:' .. id] = deadline + CART_RETENTION_MS
+      alike[raw] = (alike[raw] or 0) + 1
+      gone[#gone + 1] = id
     else
       -- A score is the soonest that something can lapse; the record says when it does.
       local o = order(id)
       setDeadline(id, o and isLive(o) and o.deadline)
     end
   end
+  local latest = 0
+  for raw, times in pairs(alike) do
+    local deadline, _, lines = parseCart(raw)
+    latest = math.max(latest, deadline)
+    for line = 1, readLines(lines) do addToCarts(lineItems[line], -lineQuantities[line] * times) end
+  end
+  if #gone > 0 then retention['l:' .. table.concat(gone, ' ')] = latest + CART_RETENTION_MS end
   return more
 end
 
@@ -196,6 +206,10 @@ local function commit()
   wrote = writeHash(CARTS, changedCarts, carts) or wrote
   wrote = writeHash(ORDERS, changedOrders, orders, encodeOrder) or wrote
   wrote = writeHash(IDEMPOTENCY, changedKeys, idempotency) or wrote
+  if reclaimed > 0 then
+    call('ZREMRANGEBYRANK', DEADLINES, 0, reclaimed - 1)
+    wrote = true
+  end
   wrote = writeZset(DEADLINES, deadlines) or wrote
   wrote = writeZset(RETENTION, retention) or wrote
   wrote = writeZset(ATTEMPTS, attempts) or wrote

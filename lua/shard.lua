@@ -12,7 +12,7 @@
 --   orders         hash    order → see orders.lua
 --   idempotency    hash    "c:<key>" → "fingerprint cart keptUntil"; "p:<payment>" and "a:<adjustment>" → "1"
 --   deadlines      zset    cart or order that holds something → the soonest that it can lapse
---   retention      zset    "c:<cart>", "o:<order>", "i:<idempotency field>" → when to forget it
+--   retention      zset    "c:<cart>", "l:<cart> <cart> …", "o:<order>", "i:<idempotency field>" → when to forget it
 --   attempts       zset    "order payment amount" of unknown outcome → when to ask the provider about it
 --   outbox         stream  what Postgres must come to know
 --
@@ -167,7 +167,7 @@ local function earliest()
   return first
 end
 
-local retention = {} -- "c:<cart>", "o:<order>" or "i:<field>" → when to forget it, false: not any more
+local retention = {} -- what to forget → when, false: not any more
 
 -- --- Carts ------------------------------------------------------------------------------------------------
 

@@ -5,17 +5,29 @@
 -- ARGV: none
 -- Replies: MORE where there is more to do now, else DONE
 
-local FORGET_BOUND = 256
+local FORGET_BOUND = 1024
 
 local more = published and reclaim()
 
+local function forgetCart(id)
+  carts[id] = false
+  changedCarts[id] = true
+end
+
 local due = call('ZRANGEBYSCORE', RETENTION, '-inf', format('%d', now), 'LIMIT', 0, FORGET_BOUND)
+local forgotten = 0
 for _, member in ipairs(due) do
+  if forgotten >= FORGET_BOUND then break end
+  forgotten = forgotten + 1
   local kind, field = match(member, '^(%a):(.*)$')
   retention[member] = false
   if kind == 'c' then
-    carts[field] = false
-    changedCarts[field] = true
+    forgetCart(field)
+  elseif kind == 'l' then
+    for id in gmatch(field, '%S+') do
+      forgetCart(id)
+      forgotten = forgotten + 1
+    end
   elseif kind == 'i' then
     idempotency[field] = false
     changedKeys[field] = true
@@ -29,4 +41,4 @@ for _, member in ipairs(due) do
   end
 end
 commit()
-return (more or #due == FORGET_BOUND) and 'MORE' or 'DONE'
+return (more or forgotten >= FORGET_BOUND) and 'MORE' or 'DONE'

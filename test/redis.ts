@@ -186,7 +186,7 @@ export async function wholeness(redis: Redis, saleId: string): Promise<string[]>
     string, Record<string, string>, Record<string, string>, Record<string, string>, string[], string[],
   ]
   const wrong: string[] = []
-  const forgotten = zset(retention)
+  const forgotten = new Set([...zset(retention).keys()].flatMap((member) => (member.startsWith('l:') ? member.slice(2).split(' ').map((id) => `c:${id}`) : [member])))
   const live = new Map<string, number>()
   const pending = new Set<string>()
   const units = new Map<string, { inCarts: number; inOrders: number }>()

@@ -114,7 +114,11 @@ void tap.test('a store whose stock is not what its ledger comes to is found', as
   await run('update sale_items set sold = sold + 1 where sku = $1', sku)
   await broken(t, saleId, 'I4', sku, /3 are sold, and the orders come to 2/)
   await run('update sale_items set sold = sold - 1 where sku = $1', sku)
-  await run('update order_lines set quantity = 1 where order_id = $1', paid.orderId)
+  const change = 'update order_lines set quantity = 1 where order_id = $1'
+  await t.rejects(run(change, paid.orderId), /its rows are facts/)
+  await run('alter table order_lines disable trigger user')
+  await run(change, paid.orderId)
+  await run('alter table order_lines enable trigger user')
   await broken(t, saleId, 'I4', sku, /1 lines of orders have no movement of their own/)
 })
 

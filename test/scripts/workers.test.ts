@@ -25,13 +25,17 @@ tap.test('a sweep gives back what has lapsed in a sale that nobody asks about, p
 })
 
 tap.test('a sweep forgets what has been kept long enough, part by part', async (t) => {
-  const scene = await openScene(engine, redis, { items: { A: 300 } })
-  await scene.carts(300, 'A')
+  const scene = await openScene(engine, redis, { items: { A: 1_025 } })
+  await scene.carts(1_025, 'A')
   await scene.time(600)
   while (await engine.sweep(scene.shard));
-  t.equal(await redis.hlen(scene.key('carts')), 300)
+  t.equal(await redis.hlen(scene.key('carts')), 1_025)
+  await scene.time(600 + 3_599.999)
+  t.equal(await scene.run('sweep'), 'DONE')
+  t.equal(await redis.hlen(scene.key('carts')), 1_025, 'until then they say that they have expired')
   await scene.time(600 + 3_600)
   t.equal(await scene.run('sweep'), 'MORE')
+  t.equal(await redis.hlen(scene.key('carts')), 1, 'all that were given back by one call, and no more')
   t.equal(await scene.run('sweep'), 'DONE')
   t.equal(await redis.exists(scene.key('carts'), scene.key('retention'), scene.key('deadlines')), 0)
 })
