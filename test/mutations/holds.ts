@@ -76,7 +76,7 @@ export const holds: readonly Mutation[] = [
     broken: 'Of the carts that are alike only one gives its units back',
     promise: 'What lapses is available to the very next request',
     edits: [{ file: orders, find: '-lineQuantities[line] * times)', replace: '-lineQuantities[line])' }],
-    tests: ['test/scripts/again.test.ts'],
+    tests: ['test/scripts/lapse.test.ts'],
   },
   {
     name: 'clock',
