@@ -84,7 +84,7 @@ end
 local reclaimed = 0 -- how many of the first deadlines are over
 
 -- Gives back what has lapsed, oldest first, as much as one call may. A hundred thousand holds may lapse in one second of a
--- sale that goes on, so what they have in common is done once: carts of one call are alike, and are forgotten together.
+-- sale that goes on, so what they have in common is done once: carts that say the same, and when to forget all of them.
 -- @returns whether more has lapsed
 local function reclaim()
   local lapsed = call('ZRANGEBYSCORE', DEADLINES, '-inf', format('%d', now), 'LIMIT', 0, RECLAIM_BOUND + 1)
@@ -200,16 +200,15 @@ local function commit()
   assertWritable(RETENTION, 'ZCARD', retention)
   assertWritable(ATTEMPTS, 'ZCARD', attempts)
   assertWritable(OUTBOX, 'XLEN', outbox)
-  local wrote = writeHash(STOCK, changedItems, items, function(it)
+  local wrote = reclaimed > 0
+  -- First of all: deadlines that stayed where their units are back already would give them back again.
+  if wrote then call('ZREMRANGEBYRANK', DEADLINES, 0, reclaimed - 1) end
+  wrote = writeHash(STOCK, changedItems, items, function(it)
     return format('%d %d %d %d %d %d %d', it.allocation, it.available, it.inCarts, it.inOrders, it.sold, it.price, it.limit)
-  end)
+  end) or wrote
   wrote = writeHash(CARTS, changedCarts, carts) or wrote
   wrote = writeHash(ORDERS, changedOrders, orders, encodeOrder) or wrote
   wrote = writeHash(IDEMPOTENCY, changedKeys, idempotency) or wrote
-  if reclaimed > 0 then
-    call('ZREMRANGEBYRANK', DEADLINES, 0, reclaimed - 1)
-    wrote = true
-  end
   wrote = writeZset(DEADLINES, deadlines) or wrote
   wrote = writeZset(RETENTION, retention) or wrote
   wrote = writeZset(ATTEMPTS, attempts) or wrote

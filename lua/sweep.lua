@@ -5,7 +5,10 @@
 -- ARGV: none
 -- Replies: MORE where there is more to do now, else DONE
 
+-- How much one call forgets: carts that lapsed together count one each, whatever else is forgotten by itself four.
 local FORGET_BOUND = 1024
+-- Members that are looked at a time: one may be a thousand carts long.
+local PAGE = 32
 
 local more = published and reclaim()
 
@@ -14,20 +17,20 @@ local function forgetCart(id)
   changedCarts[id] = true
 end
 
-local due = call('ZRANGEBYSCORE', RETENTION, '-inf', format('%d', now), 'LIMIT', 0, FORGET_BOUND)
-local forgotten = 0
-for _, member in ipairs(due) do
-  if forgotten >= FORGET_BOUND then break end
-  forgotten = forgotten + 1
+-- @returns what it counts
+local function forget(member)
   local kind, field = match(member, '^(%a):(.*)$')
   retention[member] = false
-  if kind == 'c' then
-    forgetCart(field)
-  elseif kind == 'l' then
+  if kind == 'l' then
+    local n = 0
     for id in gmatch(field, '%S+') do
       forgetCart(id)
-      forgotten = forgotten + 1
+      n = n + 1
     end
+    return n
+  end
+  if kind == 'c' then
+    forgetCart(field)
   elseif kind == 'i' then
     idempotency[field] = false
     changedKeys[field] = true
@@ -39,6 +42,16 @@ for _, member in ipairs(due) do
       changedOrders[field] = true
     end
   end
+  return 4
 end
+
+local from, forgotten, page = 0, 0, nil
+repeat
+  page = call('ZRANGEBYSCORE', RETENTION, '-inf', format('%d', now), 'LIMIT', from, PAGE)
+  for _, member in ipairs(page) do
+    if forgotten < FORGET_BOUND then forgotten = forgotten + forget(member) end
+  end
+  from = from + PAGE
+until #page < PAGE or forgotten >= FORGET_BOUND
 commit()
 return (more or forgotten >= FORGET_BOUND) and 'MORE' or 'DONE'

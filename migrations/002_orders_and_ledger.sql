@@ -1,5 +1,4 @@
--- Orders come in batches of hundreds, so each index here has to prevent a double or to serve a reader. The foreign
--- keys cost a third of the speed at which orders arrive, and there is speed to spare.
+-- Orders come in batches of hundreds, so each index here has to prevent a double or to serve a reader.
 create table orders (
   order_id text primary key,
   sale_id text not null references sales,

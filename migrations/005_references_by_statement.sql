@@ -1,13 +1,14 @@
 -- A foreign key is looked up once a row, and four of them took two fifths of what Postgres does for an order. What orders,
 -- lines, movements and the ledger refer to is never deleted, so that it is there can be asked once a statement. Such a question is
--- planned when a sale begins and the tables are almost empty: left to itself, the plan would read all of them ever after.
+-- planned when a sale begins and the tables are almost empty: left to itself, the plan would go on to read all of them.
 alter table orders drop constraint orders_sale_id_fkey;
 alter table order_lines drop constraint order_lines_order_id_fkey;
 alter table stock_movements drop constraint stock_movements_sku_fkey;
 alter table sale_ledger drop constraint sale_ledger_sale_id_fkey;
 
 create function refuse_unknown_sales() returns trigger language plpgsql
-  set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
+  set search_path from current
+  set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off set enable_material = off as $$
 begin
   if exists (select from (select distinct sale_id from fresh) as named
               where not exists (select from sales where sales.sale_id = named.sale_id)) then
@@ -21,7 +22,8 @@ create trigger sale_ledger_has_a_sale after insert on sale_ledger
   referencing new table as fresh for each statement execute function refuse_unknown_sales();
 
 create function refuse_unknown_orders() returns trigger language plpgsql
-  set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
+  set search_path from current
+  set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off set enable_material = off as $$
 begin
   if exists (select from fresh where not exists (select from orders where orders.order_id = fresh.order_id)) then
     raise exception '% would refer to an order that is not there', tg_table_name using errcode = 'foreign_key_violation';
@@ -32,7 +34,8 @@ create trigger order_lines_have_an_order after insert on order_lines
   referencing new table as fresh for each statement execute function refuse_unknown_orders();
 
 create function refuse_unknown_items() returns trigger language plpgsql
-  set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
+  set search_path from current
+  set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off set enable_material = off as $$
 begin
   if exists (select from (select distinct sku from fresh) as named
               where not exists (select from items where items.sku = named.sku)) then
@@ -51,6 +54,8 @@ create trigger sales_stay before delete or truncate on sales for each statement 
 create trigger sales_keep_their_id before update of sale_id on sales for each row execute function refuse_change();
 create trigger items_stay before delete or truncate on items for each statement execute function refuse_change();
 create trigger items_keep_their_sku before update of sku on items for each row execute function refuse_change();
+
+create trigger payments_stay before delete or truncate on payments for each statement execute function refuse_change();
 
 -- An order has the id of its cart, and a payment that succeeded is in `payments` once: neither needs an index of its own.
 alter table orders drop constraint orders_cart_id_key;

@@ -20,7 +20,7 @@ export const shardKeyNames = [
   'orders', // hash: order → state, payment, lines, customer
   'idempotency', // hash: client key, payment or adjustment → what it did
   'deadlines', // sorted set: cart or order → when it lapses
-  'retention', // sorted set: field to forget → when
+  'retention', // sorted set: what to forget → when
   'attempts', // sorted set: payment attempt of unknown outcome → when to ask the provider
   'outbox', // stream: what Postgres does not have yet
 ] as const

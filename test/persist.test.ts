@@ -150,7 +150,7 @@ promise('whatever a row refers to is there, and stays', async (t) => {
   await runOn(url, insertLine, [[order.orderId], sku])
   await t.rejects(runOn(url, insertMovement, [[sku, 'nothing']]), missing)
   await t.rejects(runOn(url, `insert into sale_ledger (sale_id, outbox_id, line) values ('nowhere', '1-1', '{}')`), missing)
-  for (const [table, key] of [['orders', 'order_id'], ['orders', 'sale_id'], ['order_lines', 'order_id'], ['sales', 'sale_id'], ['items', 'sku']]) {
+  for (const [table, key] of [['orders', 'order_id'], ['orders', 'sale_id'], ['order_lines', 'order_id'], ['payments', 'payment_id'], ['sales', 'sale_id'], ['items', 'sku']]) {
     await t.rejects(runOn(url, `update ${table} set ${key} = 'another'`), { code: '23001' }, `${table} keep their ${key}`)
     await t.rejects(runOn(url, `delete from ${table}`), { code: '23001' }, `${table} stay`)
     await t.rejects(runOn(url, `truncate ${table} cascade`), { code: '23001' }, `${table} stay`)

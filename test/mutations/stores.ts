@@ -109,6 +109,13 @@ export const stores: readonly Mutation[] = [
     tests: ['test/recover.test.ts'],
   },
   {
+    name: 'references',
+    broken: 'A line may be of an order that is not there',
+    promise: 'Postgres refers to nothing that is not there',
+    edits: [{ file: 'migrations/005_references_by_statement.sql', find: 'from fresh where not exists (select from orders', replace: 'from fresh where false and not exists (select from orders' }],
+    tests: ['test/persist.test.ts'],
+  },
+  {
     name: 'audit-outbox',
     broken: 'An audit does not look at the outbox',
     promise: 'An audit accounts for every unit, on its way as well',

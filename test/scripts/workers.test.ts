@@ -40,6 +40,16 @@ tap.test('a sweep forgets what has been kept long enough, part by part', async (
   t.equal(await redis.exists(scene.key('carts'), scene.key('retention'), scene.key('deadlines')), 0)
 })
 
+tap.test('what is forgotten by itself is forgotten part by part as well', async (t) => {
+  const scene = await openScene(engine, redis)
+  for (let i = 0; i < 300; i += 1) await scene.one('hold', `C empty-${i} . .`)
+  await scene.time(600 + 3_600)
+  t.equal(await scene.run('sweep'), 'MORE')
+  t.equal(await redis.hlen(scene.key('carts')), 300 - 256)
+  t.equal(await scene.run('sweep'), 'DONE')
+  t.equal(await redis.exists(scene.key('carts'), scene.key('retention')), 0)
+})
+
 tap.test('a paid order is kept until Postgres has it, and an hour longer', async (t) => {
   const scene = await openScene(engine, redis)
   const id = await scene.paid('p1', 'A=1')
