@@ -83,11 +83,12 @@ export function createFeeds({ read, onDropped, timers = realTimers, bound = watc
     watchers,
     async watch(saleId, watcher) {
       if (watchers() >= bound) return overloaded
-      let feed = feeds.get(saleId)
-      if (feed === undefined) {
-        feed = openFeed({ timers, onDropped, serialize: watcher.serialize, read: () => read(saleId), onIdle: () => feeds.delete(saleId), isEnding: () => ending })
-        feeds.set(saleId, feed)
-      }
+      const known = feeds.get(saleId)
+      if (known !== undefined) return known.join(watcher)
+      // Its last watcher may be heard to have gone once more when another feed has taken its place.
+      const onIdle = () => feeds.get(saleId) === feed && feeds.delete(saleId)
+      const feed = openFeed({ timers, onDropped, serialize: watcher.serialize, read: () => read(saleId), onIdle, isEnding: () => ending })
+      feeds.set(saleId, feed)
       return feed.join(watcher)
     },
     end() {
@@ -146,9 +147,11 @@ function openFeed({ read, serialize, timers, onDropped, onIdle, isEnding }: Feed
       else await tell(joiners, sale)
     } catch (error) {
       // Who watches already keeps what it has, and hears of what changed once the sale can be read again.
-      for (const joiner of joiners) joiner.reject(error)
+      for (const joiner of joiners) {
+        waiting -= 1
+        joiner.reject(error)
+      }
     }
-    waiting -= joiners.length
     inRound = false
     if (stopIfIdle()) return
     const busyMs = timers.now() - begunMs
@@ -156,7 +159,10 @@ function openFeed({ read, serialize, timers, onDropped, onIdle, isEnding }: Feed
   }
 
   function refuse(joiners: readonly Joining[], refusal: Refusal): void {
-    for (const joiner of joiners) joiner.resolve(refusal)
+    for (const joiner of joiners) {
+      waiting -= 1
+      joiner.resolve(refusal)
+    }
     if (refusal.refused === 'sale_not_found') end()
   }
 
@@ -187,6 +193,7 @@ function openFeed({ read, serialize, timers, onDropped, onIdle, isEnding }: Feed
       outlet.write(snapshot)
       if (isEnding()) outlet.end()
     }
+    waiting -= 1
     resolve(null)
   }
 

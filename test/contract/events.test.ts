@@ -1,8 +1,9 @@
 /** What a customer sees who watches a sale, and what it costs. */
+import { PassThrough } from 'node:stream'
 import tap, { type Test } from 'tap'
 import type { AppDeps } from '../../src/app.js'
 import { createMetrics } from '../../src/metrics.js'
-import { unsentBound } from '../../src/events.js'
+import { createFeeds, unsentBound } from '../../src/events.js'
 import { shardKey } from '../../src/keys.js'
 import { publishSale } from '../redis.js'
 import { refused } from './refused.js'
@@ -205,6 +206,18 @@ void tap.test('a process has so many watchers, and refuses more at once', { time
   await watching(2)
   await Promise.all([third.next(), clock.read()])
   t.match(third.head(), /^HTTP\/1\.1 200/, 'until somebody leaves')
+})
+
+void tap.test('nobody of a crowd that comes at once is counted for two', { timeout }, async (t) => {
+  const saleId = await shop.publish({ items: { A: 10 } })
+  const feeds = createFeeds({ read: shop.engine.sale, onDropped: () => {} })
+  const outlets = Array.from({ length: 1_000 }, () => new PassThrough().resume())
+  const counts: number[] = []
+  const begin = () => void counts.push(feeds.watchers())
+  await Promise.all(outlets.map((outlet) => feeds.watch(saleId, { outlet, begin, serialize: (event) => JSON.stringify(event) })))
+  t.strictSame([Math.min(...counts), Math.max(...counts)], [1_000, 1_000], 'while they are told, and after')
+  for (const outlet of outlets) outlet.destroy()
+  await until(async () => feeds.watchers() === 0)
 })
 
 void tap.test('a sale that is not there has no events, and nobody goes on asking for it', { timeout }, async (t) => {
