@@ -55,8 +55,11 @@ async function paidUpTo(engine: Engine, saleId: string, lastEntry: string): Prom
 
 /** @returns the lines of an entry that was set apart; one that nobody can read has none, and is missed by its units */
 function linesOf(entry: string): Lines {
-  const { order } = JSON.parse(entry) as { order?: { lines?: Lines } | null }
-  return order?.lines ?? []
+  try {
+    return (JSON.parse(entry) as { order?: { lines?: Lines } | null }).order?.lines ?? []
+  } catch {
+    return []
+  }
 }
 
 function judge({ sku, allocation, available, held, sold, persisted, inFlight }: AuditReport['items'][number]): AuditReport['violations'] {

@@ -122,6 +122,15 @@ void tap.test('a store whose stock is not what its ledger comes to is found', as
   await broken(t, saleId, 'I4', sku, /1 lines of orders have no movement of their own/)
 })
 
+void tap.test('an entry that was set apart and that nobody can read hides nothing of the others', async (t) => {
+  const sku = newId('a')
+  const saleId = await ownSale({ [sku]: 10 })
+  await shop.paid(saleId, { [sku]: 2 })
+  await shop.drain(saleId)
+  await runOn(shop.databaseUrl, `insert into dead_orders (sale_id, outbox_id, kind, entry, reason) values ($1, '1-1', 'paid', 'no JSON', 'by hand')`, [saleId])
+  t.match(await audit(saleId), { ok: true, items: [{ sku, sold: 2, persisted: 2, inFlight: 0 }] })
+})
+
 void tap.test('an audit is for operators, of sales that there are', async (t) => {
   const saleId = await ownSale({ [newId('a')]: 1 })
   refused(t, await shop.call('GET', `/v1/admin/sales/${saleId}/audit`), 'unauthorized')
