@@ -26,12 +26,14 @@ export async function openSale(stage: Stage, saleId: string, skus: readonly stri
   return { saleId, skus, carts: 0 }
 }
 
-export const holdStep = ({ saleId, skus }: Pick<OpenSale, 'saleId' | 'skus'>): Step => ({
-  method: 'POST',
-  path: `/v1/sales/${saleId}/carts`,
-  body: JSON.stringify({ items: skus.map((sku) => ({ sku, quantity: 1 })) }),
-  expected: 201,
-})
+/** Where carts of a sale are made. */
+export const cartsPath = (saleId: string): string => `/v1/sales/${saleId}/carts`
+
+/** One that takes a unit of each item. */
+export const cartBody = (skus: readonly string[]): string => JSON.stringify({ items: skus.map((sku) => ({ sku, quantity: 1 })) })
+
+export const holdStep = ({ saleId, skus }: Pick<OpenSale, 'saleId' | 'skus'>): Step =>
+  ({ method: 'POST', path: cartsPath(saleId), body: cartBody(skus), expected: 201 })
 
 /** Durable holds through the API. */
 export function holds(stage: Stage, name: string, api: Server, load: Load, sale: OpenSale, connections: number): Contestant {

@@ -7,7 +7,7 @@ import { mustBe, ratios, type Reach, spread } from './figures.js'
 import { number, ranged, table } from './markdown.js'
 import type { PaceRequest, PaceResult } from './pace.js'
 import { startOwn } from './processes.js'
-import { holds, type Pace, type Service, startService, warmUp } from './service.js'
+import { holdsOf, type Pace, type Service, startService, warmUp } from './service.js'
 import { countersOf, publishSale } from './shop.js'
 import type { Stage } from './stage.js'
 
@@ -62,7 +62,7 @@ interface Ground {
 
 async function round({ stage, service, pace, held }: Ground, how: Pick<PaceRequest, 'connections' | 'seconds' | 'rate'>): Promise<Round> {
   const before = await service.cpu()
-  const result = await Promise.race([ask<PaceResult>(pace, { port: service.port, ...holds(saleId, [sku]), ...how } satisfies PaceRequest), service.ended])
+  const result = await Promise.race([ask<PaceResult>(pace, { port: service.port, ...holdsOf(saleId, [sku]), ...how } satisfies PaceRequest), service.ended])
   const apiUs = (((await service.cpu()) - before) / Math.max(1, result.served + result.refused)) * 1e6
   const { served, refused, others, sent } = result
   const unknown = Object.values(others).reduce((sum, count) => sum + count, 0)

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { type Server, startApi } from './api.js'
 import { ask, redisSeconds } from './contest.js'
 import { mustBe } from './figures.js'
+import { cartBody, cartsPath } from './holds.js'
 import type { PaceRequest, PaceResult } from './pace.js'
 import { cpuSeconds, type startOwn } from './processes.js'
 import { heldIn, publishSale } from './shop.js'
@@ -33,9 +34,8 @@ async function cpuOf(pid: number, children: number): Promise<number> {
 
 export type Pace = ReturnType<typeof startOwn>
 
-/** The address at which carts of a sale are made, and bodies that each take a unit of one item. */
-export const holds = (saleId: string, skus: readonly string[]) =>
-  ({ path: `/v1/sales/${saleId}/carts`, bodies: skus.map((sku) => JSON.stringify({ items: [{ sku, quantity: 1 }] })) })
+/** Carts of a sale, each with a unit of one item, by turns. */
+export const holdsOf = (saleId: string, skus: readonly string[]) => ({ path: cartsPath(saleId), bodies: skus.map((sku) => cartBody([sku])) })
 
 export interface Ground {
   readonly stage: Stage
@@ -64,7 +64,7 @@ export interface HoldsAsked {
 /** Takes a unit a request, each connection sending its next request once the last is answered; none of them may fail. */
 export async function takeHolds({ stage, pace }: Ground, service: Service, { saleId, skus, connections, seconds }: HoldsAsked): Promise<HoldRound> {
   const [api, redis] = [await service.cpu(), await redisSeconds(stage)]
-  const request: PaceRequest = { port: service.port, ...holds(saleId, skus), connections, seconds, rate: null }
+  const request: PaceRequest = { port: service.port, ...holdsOf(saleId, skus), connections, seconds, rate: null }
   const result = await Promise.race([ask<PaceResult>(pace, request), service.ended])
   const [apiAfter, redisAfter] = [await service.cpu(), await redisSeconds(stage)]
   mustBe('answers to holds that were not 201', JSON.stringify(result.refused > 0 ? { ...result.others, overloaded: result.refused } : result.others), '{}')
