@@ -170,6 +170,14 @@ local function namedOrder(id, idEpoch)
   return idEpoch == epoch and order(id)
 end
 
+-- How long a payment that succeeded is remembered, whatever became of it.
+local PAYMENT_RETENTION_MS = 72 * 3600 * 1000
+
+-- @returns the first line of an entry about money: `id` is the order that it came for, '-' where nobody here knows it
+local function paymentWords(id, ofEpoch, orderId, payment, amount, money, reason)
+  return format('%s %s %s %s %d %s %s', id, ofEpoch, orderId, payment, amount, money, reason)
+end
+
 -- An entry of the outbox is one field, so that there is little to send and to read. The name of the field is its kind:
 --   paid, refund   "order epoch orderId payment amount currency reason", '-' for none
 --   adjusted       "adjustment sku delta"

@@ -9,19 +9,14 @@
 --   ORDER_NOT_FOUND: nobody here knows the order; a success has been put down for its refund
 --   MORE INVALID
 
--- How long a payment that succeeded is remembered, whatever became of it.
-local PAYMENT_RETENTION_MS = 72 * 3600 * 1000
-
-local function paymentWords(o, payment, amount, money, reason, orderId)
-  return format('%s %s %s %s %d %s %s', o and o.id or '-', policy[1], orderId, payment, amount, money, reason)
-end
-
-local function refundPayment(o, payment, amount, money, reason, orderId, whole_)
+-- `withOrder`: the entry carries the order as well.
+local function refundPayment(o, payment, amount, money, reason, orderId, withOrder)
   local its = {}
-  if whole_ then
+  if withOrder then
     for it in orderLines(o) do its[#its + 1] = it end
   end
-  appendOutbox('refund', paymentWords(o, payment, amount, money, reason, orderId), its, whole_ and encodeOrder(o))
+  appendOutbox('refund', paymentWords(o and o.id or '-', policy[1], orderId, payment, amount, money, reason), its,
+    withOrder and encodeOrder(o))
 end
 
 local function refundOrder(o, payment, amount, money, reason, orderId)
@@ -46,7 +41,7 @@ local function pay(o, payment, amount, money, orderId)
     setDeadline(o.id, false)
   end
   changedOrders[o.id] = true
-  appendOutbox('paid', paymentWords(o, payment, amount, money, '-', orderId), its, encodeOrder(o))
+  appendOutbox('paid', paymentWords(o.id, policy[1], orderId, payment, amount, money, '-'), its, encodeOrder(o))
 end
 
 -- Takes an ended order's units again, all or none.

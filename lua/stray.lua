@@ -5,13 +5,11 @@
 -- ARGV: payment, order as it was named, amount, currency
 -- Replies: OK    INVALID
 
-local STRAY_RETENTION_MS = 72 * 3600 * 1000
-
 local payment, orderId, amount, money = ARGV[1], ARGV[2], whole(ARGV[3], MAX_AMOUNT), ARGV[4]
 if not amount or not match(money, '^%u%u%u$') then return 'INVALID' end
 if not remembered('p:' .. payment) then
-  remember('p:' .. payment, '1', now + STRAY_RETENTION_MS)
-  appendOutbox('refund', format('- 0 %s %s %d %s unknown_order', orderId, payment, amount, money), {})
+  remember('p:' .. payment, '1', now + PAYMENT_RETENTION_MS)
+  appendOutbox('refund', paymentWords('-', '0', orderId, payment, amount, money, 'unknown_order'), {})
   commit()
 end
 return 'OK'
