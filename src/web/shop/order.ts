@@ -33,7 +33,11 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
   const nameOf = (sku: string) => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
   const tell = (refused: Refused) => store.set({ notice: { kind: 'bad', text: explain(refused, nameOf) } })
 
+  /** Whether nobody has made another order since, here or in another tab. */
+  const isCurrent = (orderId: string) => remembered(saleId).orderId === orderId
+
   function show(order: Order): void {
+    if (!isCurrent(order.orderId)) return
     store.set({ order })
     // What is paid for is in no cart any more.
     hearLines(store, isUnpaid(order) ? order.items : order.items.map((line) => ({ ...line, quantity: 0 })))
@@ -45,8 +49,10 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
     if (isMoving(order)) void follow(order.orderId)
   }
 
+  /** @returns null where the order is not there, or is not the current one any more */
   async function look(orderId: string): Promise<Order | null> {
     const answer = await ask<Order>('GET', orderPath(orderId))
+    if (!isCurrent(orderId)) return null
     if ('value' in answer) {
       show(answer.value)
       return answer.value
@@ -56,21 +62,26 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
     return null
   }
 
-  /** @returns the order once it does not change by itself any more */
+  /** @returns the order once it does not change by itself any more, null once it is not the current one */
   function follow(orderId: string): Promise<Order | null> {
-    if (followed?.orderId !== orderId) followed = { orderId, outcome: followOne(orderId).finally(() => { followed = null }) }
-    return followed.outcome
+    if (followed?.orderId === orderId) return followed.outcome
+    const outcome = followOne(orderId).finally(() => {
+      if (followed?.outcome === outcome) followed = null
+    })
+    followed = { orderId, outcome }
+    return outcome
   }
 
   /** Asks about an order less and less often. */
   async function followOne(orderId: string): Promise<Order | null> {
-    for (let attempt = 0; ; attempt += 1) {
+    for (let attempt = 0; isCurrent(orderId); attempt += 1) {
       await pause(pauseMs(attempt / 2, firstLookMs, longestLookMs))
       const before = store.get().order
       const order = await look(orderId)
       if (before?.status === 'payment_pending' && order?.status === 'awaiting_payment') store.set({ notice: { kind: 'bad', text: nothingTaken(order) } })
-      if (order === null || !isMoving(order) || store.get().order?.orderId !== orderId) return order
+      if (order !== null && !isMoving(order)) return order
     }
+    return null
   }
 
   async function checkOut(cart: Cart, customer: Customer): Promise<boolean> {
