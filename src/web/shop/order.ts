@@ -103,8 +103,9 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
   }
 
   /** A charge whose outcome is not known is not simply repeated: the order says what became of it, and only where nothing did it is made again. */
-  async function pay({ orderId }: Order, paymentToken: string): Promise<void> {
+  async function pay({ orderId, payment }: Order, paymentToken: string): Promise<void> {
     let [unbegun, unheard] = [0, 0]
+    let lastPaymentId = payment?.paymentId
     for (;;) {
       store.set({ notice: null })
       const answer = await ask<Order>('POST', `${orderPath(orderId)}/payments`, { body: { paymentToken }, once: true })
@@ -123,10 +124,13 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       if (order?.status === 'payment_pending') {
         const settled = await follow(orderId)
         if (settled?.status !== 'awaiting_payment' || settled.payment !== null) return
+        lastPaymentId = undefined
         unheard += 1
         if (unheard === unheardBound) return
       } else {
         if (order?.status !== 'awaiting_payment') return
+        // The charge was made, and only its answer was lost.
+        if (order.payment?.paymentId !== lastPaymentId) return store.set({ notice: { kind: 'bad', text: nothingTaken(order) } })
         unbegun += 1
         if (unbegun === unbegunBound) return tell(answer.refused)
         await pause(pauseMs(unbegun))
