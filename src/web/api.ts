@@ -72,8 +72,11 @@ async function askOnce<T>(method: string, path: string, { body, key, headers, si
     // The contract's word for it: the routes' own schemas have written it.
     const parsed = text === '' ? null : (JSON.parse(text) as unknown)
     if (response.ok) return { answer: { value: parsed as T }, trouble: null, retryAfterMs: 0 }
-    const busy = response.status === 503 || response.status === 429
-    return { answer: { refused: parsed as Refused }, trouble: busy ? 'busy' : null, retryAfterMs: 1_000 * Number(response.headers.get('retry-after') ?? 0) }
+    const refused = parsed as Refused
+    if (!refused.type.startsWith(ourProblems)) throw new Error(`a ${response.status} that is not the shop's`)
+    const busy = response.status >= 500 || response.status === 429
+    // A date, which a proxy may give instead of seconds, counts as none.
+    return { answer: { refused }, trouble: busy ? 'busy' : null, retryAfterMs: 1_000 * (Number(response.headers.get('retry-after')) || 0) }
   } catch (error) {
     if (signal?.aborted) throw error
     // Cut, or answered by something that is not the shop.
@@ -81,6 +84,8 @@ async function askOnce<T>(method: string, path: string, { body, key, headers, si
   }
 }
 
+/** How the type of each of the shop's own problems begins. */
+const ourProblems = 'urn:flash-sale:problem:'
 const unanswered: Refused = { type: 'about:blank', title: 'No answer', status: 0, detail: 'No answer came.', code: 'unavailable' }
 
 /** @returns how long to wait after so many attempts: twice as long each time, in ms */

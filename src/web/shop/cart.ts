@@ -46,7 +46,7 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
   async function look(cartId = store.get().cart?.cartId): Promise<void> {
     if (cartId === undefined) return
     const answer = await ask<Cart>('GET', cartPath(cartId))
-    if ('refused' in answer) return gone(answer.refused)
+    if ('refused' in answer) return isGone(answer.refused) ? gone(answer.refused) : undefined
     if (answer.value.orderId !== null) return checkedOut(answer.value.orderId)
     show(answer.value)
     if (Date.parse(answer.value.expiresAt) > shopNow()) return
@@ -96,7 +96,7 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     }
     const { code } = answer.refused
     if (code === 'cart_checked_out') await look()
-    else if (code === 'cart_expired' || code === 'cart_not_found') await gone(answer.refused)
+    else if (isGone(answer.refused)) await gone(answer.refused)
     else return answer
     return quantity === 0 ? answer : make([{ sku, quantity: 1 }])
   }
@@ -148,5 +148,8 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     }),
   }
 }
+
+/** Whether a cart is no more: any other refusal says nothing about it, and its id is all that its customer has of it. */
+export const isGone = ({ code }: Refused): boolean => code === 'cart_expired' || code === 'cart_not_found'
 
 export const cartPath = (cartId: string): string => `/v1/carts/${encodeURIComponent(cartId)}`

@@ -2,7 +2,7 @@
 import type { Cart, Customer, Order } from '../../contract.js'
 import { ask, pause, pauseMs, type Refused } from '../api.js'
 import { shopNow } from '../clock.js'
-import { cartPath } from './cart.js'
+import { cartPath, isGone } from './cart.js'
 import { remember, remembered } from './memory.js'
 import { hearLines } from './sale.js'
 import { isUnpaid, type Store } from './state.js'
@@ -49,7 +49,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
     if (isMoving(order)) void follow(order.orderId)
   }
 
-  /** @returns null where the order is not there, or is not the current one any more */
+  /** @returns null where the order cannot be read, or is not the current one any more */
   async function look(orderId: string): Promise<Order | null> {
     const answer = await ask<Order>('GET', orderPath(orderId))
     if (!isCurrent(orderId)) return null
@@ -57,8 +57,11 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       show(answer.value)
       return answer.value
     }
-    store.set({ order: null })
-    remember(saleId, { orderId: undefined })
+    // Its id is all that its customer has of it.
+    if (answer.refused.code === 'order_not_found') {
+      store.set({ order: null })
+      remember(saleId, { orderId: undefined })
+    }
     return null
   }
 
@@ -93,7 +96,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       return true
     }
     const { refused } = answer
-    if (refused.code === 'cart_expired' || refused.code === 'cart_not_found') {
+    if (isGone(refused)) {
       store.set({ cart: null })
       remember(saleId, { cartId: undefined })
     }
