@@ -10,6 +10,8 @@ import { explain } from './words.js'
 
 const firstLookMs = 300
 const longestLookMs = 10_000
+/** How soon an order that should have lapsed by our clock, and has not by the shop's, is looked at again. */
+const soonestOverdueMs = 1_000
 /** Charges of one click that the shop has never begun, and those of which the bank has never heard. */
 const unbegunBound = 8
 const unheardBound = 2
@@ -42,9 +44,9 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
     // What is paid for is in no cart any more.
     hearLines(store, isUnpaid(order) ? order.items : order.items.map((line) => ({ ...line, quantity: 0 })))
     clearTimeout(overdue)
-    if (isUnpaid(order) && order.payBy !== null) {
-      const leftMs = Math.max(0, Date.parse(order.payBy) - shopNow())
-      overdue = setTimeout(() => void look(order.orderId), Math.min(longestTimerMs, leftMs + 500))
+    if (order.status === 'awaiting_payment' && order.payBy !== null) {
+      const leftMs = Date.parse(order.payBy) - shopNow()
+      overdue = setTimeout(() => void look(order.orderId), Math.min(longestTimerMs, Math.max(soonestOverdueMs, leftMs + 500)))
     }
     if (isMoving(order)) void follow(order.orderId)
   }
