@@ -2,7 +2,7 @@
 import type { Cart, LineRequest } from '../../contract.js'
 import { type Answer, ask, type Refused } from '../api.js'
 import { shopNow } from '../clock.js'
-import { timeOfDay } from '../format.js'
+import { count, timeOfDay } from '../format.js'
 import { newKey, oneTabAtATime, remember, remembered } from './memory.js'
 import { hearLines, readSale, salePath } from './sale.js'
 import { inCart, type Store } from './state.js'
@@ -86,19 +86,20 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     store.set({ notice: { kind: 'good', text: `They are yours again, until ${timeOfDay(answer.value.expiresAt)}.` } })
   }))
 
-  async function set(sku: string, quantity: number): Promise<Answer<Cart>> {
-    const { cart } = store.get()
-    if (cart === null) return make([{ sku, quantity }])
-    const answer = await ask<Cart>('PUT', `${cartPath(cart.cartId)}/items/${encodeURIComponent(sku)}`, { body: { quantity } })
+  /** Changes a line of a cart. @returns null where the cart is no more, which its customer has been told */
+  async function setLine(cartId: string, sku: string, quantity: number): Promise<Answer<Cart> | null> {
+    const answer = await ask<Cart>('PUT', `${cartPath(cartId)}/items/${encodeURIComponent(sku)}`, { body: { quantity } })
     if ('value' in answer) {
       remember(saleId, {})
       return answer
     }
-    const { code } = answer.refused
-    if (code === 'cart_checked_out') await look()
-    else if (isGone(answer.refused)) await gone(answer.refused)
-    else return answer
-    return quantity === 0 ? answer : make([{ sku, quantity: 1 }])
+    const { refused } = answer
+    if (isGone(refused)) await gone(refused)
+    else if (refused.code === 'cart_checked_out') {
+      tell(refused)
+      await look(cartId)
+    } else return answer
+    return null
   }
 
   async function refuse(refused: Refused): Promise<void> {
@@ -109,18 +110,19 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     if (refused.code === 'sale_not_open' || refused.code === 'sale_ended') await readSale(store, saleId)
   }
 
-  const change = (sku: string, quantity: (now: number) => number) => void store.busyWith(`item:${sku}`, () => oneTabAtATime(saleId, async () => {
+  /** @param wanted how many units of it there shall be, by how many there are @param anew whether a cart is made where there is none any more */
+  const change = (sku: string, wanted: (now: number) => number, anew: boolean) => void store.busyWith(`item:${sku}`, () => oneTabAtATime(saleId, async () => {
     await catchUp()
-    const before = inCart(store.get().cart, sku)
-    const wanted = quantity(before)
-    if (wanted === before) return
-    const answer = await set(sku, wanted)
-    if ('refused' in answer) {
-      if (store.get().cart !== null || wanted > 0) await refuse(answer.refused)
-      return
-    }
+    const { cart } = store.get()
+    const before = inCart(cart, sku)
+    if (wanted(before) === before) return
+    const changed = cart && (await setLine(cart.cartId, sku, wanted(before)))
+    const answer = changed ?? (anew ? await make([{ sku, quantity: wanted(0) }]) : null)
+    if (answer === null) return
+    if ('refused' in answer) return refuse(answer.refused)
     show(answer.value)
-    const text = wanted === 0 ? `Removed: ${nameOf(sku)}.` : `In your cart: ${wanted} × ${nameOf(sku)}. ${keptUntil(answer.value)}`
+    const units = inCart(answer.value, sku)
+    const text = units === 0 ? `Removed: ${nameOf(sku)}.` : `In your cart: ${count(units)} × ${nameOf(sku)}. ${keptUntil(answer.value)}`
     store.set({ notice: { kind: 'good', text } })
   }))
 
@@ -139,8 +141,8 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
   }
 
   return {
-    add: (sku) => change(sku, (now) => now + 1),
-    setQuantity: (sku, quantity) => change(sku, () => quantity),
+    add: (sku) => change(sku, (now) => now + 1, true),
+    setQuantity: (sku, quantity) => change(sku, () => quantity, false),
     resume: () => oneTabAtATime(saleId, async () => {
       const { pending, cartId } = remembered(saleId)
       if (pending !== undefined) await catchUp()
