@@ -50,8 +50,8 @@ export function newKey(): string {
 }
 
 /** Lets one tab after the other change the cart, so that two of them do not each make one. */
-export async function oneTabAtATime(saleId: string, work: () => Promise<void>): Promise<void> {
+export async function oneTabAtATime<T>(saleId: string, work: () => Promise<T>): Promise<T> {
   // Browsers have it behind TLS and on this machine.
   if (!('locks' in navigator)) return work()
-  await navigator.locks.request(nameOf(saleId), () => work())
+  return navigator.locks.request(nameOf(saleId), () => work())
 }

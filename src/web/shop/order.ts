@@ -3,7 +3,7 @@ import type { Cart, Customer, Order } from '../../contract.js'
 import { ask, pause, pauseMs, type Refused } from '../api.js'
 import { shopNow } from '../clock.js'
 import { cartPath, isGone } from './cart.js'
-import { remember, remembered } from './memory.js'
+import { oneTabAtATime, remember, remembered } from './memory.js'
 import { hearLines } from './sale.js'
 import { isUnpaid, type Store } from './state.js'
 import { explain } from './words.js'
@@ -144,7 +144,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
   }
 
   return {
-    checkOut,
+    checkOut: (cart, customer) => oneTabAtATime(saleId, () => checkOut(cart, customer)),
     pay,
     async cancel({ orderId }) {
       const answer = await ask<null>('DELETE', orderPath(orderId))
