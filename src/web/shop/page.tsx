@@ -97,7 +97,7 @@ const troubleWords = {
 
 /** What went well or wrong, and what has to wait: said once, politely. */
 function Lines({ state: { notice, trouble, live }, store }: { readonly state: State; readonly store: Store }) {
-  const calm = trouble !== null ? troubleWords[trouble] : live ? null : 'The live numbers are interrupted. They come back by themselves.'
+  const calm = trouble !== null ? troubleWords[trouble] : live ? null : navigator.onLine ? 'The live numbers are interrupted. They come back by themselves.' : troubleWords.offline
   return (
     <div class="notices">
       <div role="status">{calm !== null && <p class="notice notice-calm">{calm}</p>}</div>

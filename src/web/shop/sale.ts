@@ -95,6 +95,8 @@ export function followSale(store: Store, saleId: string): void {
   addEventListener('pageshow', open)
   addEventListener('offline', () => store.set({ live: false }))
   addEventListener('online', () => {
+    // So that nobody is said to be offline any more; the first event says that all is well.
+    store.set({ live: false })
     close()
     open()
   })
