@@ -1,17 +1,15 @@
 /** The cart: filling it, changing it, and what happens when its time is over. */
 import type { Cart, LineRequest } from '../../contract.js'
 import { type Answer, ask, type Refused } from '../api.js'
-import { shopNow } from '../clock.js'
+import { longestTimerMs, shopNow } from '../clock.js'
 import { count, timeOfDay } from '../format.js'
 import { newKey, oneTabAtATime, remember, remembered } from './memory.js'
 import { hearLines, readSale, salePath } from './sale.js'
 import { inCart, type Store } from './state.js'
-import { explain } from './words.js'
+import { explain, nameOf, tell } from './words.js'
 
 /** A cart that should have lapsed by our clock, and has not by the shop's: how soon to look again, in ms. */
 const lookAgainMs = 1_000
-/** A timer that is longer fires at once. */
-const longestTimerMs = 2 ** 31 - 1
 
 export interface CartActions {
   /** One unit more. */
@@ -25,8 +23,6 @@ export interface CartActions {
 /** @param onCheckedOut told where a cart turns out to be an order */
 export function createCartActions(store: Store, saleId: string, onCheckedOut: (orderId: string) => Promise<void>): CartActions {
   let lapse: ReturnType<typeof setTimeout> | undefined
-  const nameOf = (sku: string) => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
-  const tell = (refused: Refused) => store.set({ notice: { kind: 'bad', text: explain(refused, nameOf) } })
 
   function show(cart: Cart): void {
     store.set({ cart })
@@ -62,7 +58,7 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     // Another tab has made it an order, and perhaps paid for it.
     if (lines.length === 0 || order?.cartId === cart?.cartId) return
     const again = lines.map(({ sku, quantity }) => ({ sku, quantity }))
-    store.set({ notice: { kind: 'bad', text: explain(refused, nameOf), action: { label: 'Try to get them again', run: () => void fill(again) } } })
+    store.set({ notice: { kind: 'bad', text: explain(store, refused), action: { label: 'Try to get them again', run: () => void fill(again) } } })
     await readSale(store, saleId)
   }
 
@@ -96,14 +92,14 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     const { refused } = answer
     if (isGone(refused)) await gone(refused)
     else if (refused.code === 'cart_checked_out') {
-      tell(refused)
+      tell(store, refused)
       await look(cartId)
     } else return answer
     return null
   }
 
   async function refuse(refused: Refused): Promise<void> {
-    tell(refused)
+    tell(store, refused)
     if (refused.items !== undefined) {
       hearLines(store, refused.items.map(({ sku, stock = null, mayReturnAt = null }) => ({ sku, quantity: inCart(store.get().cart, sku), stock, mayReturnAt })))
     }
@@ -122,7 +118,7 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     if ('refused' in answer) return refuse(answer.refused)
     show(answer.value)
     const units = inCart(answer.value, sku)
-    const text = units === 0 ? `Removed: ${nameOf(sku)}.` : `In your cart: ${count(units)} × ${nameOf(sku)}. ${keptUntil(answer.value)}`
+    const text = units === 0 ? `Removed: ${nameOf(store, sku)}.` : `In your cart: ${count(units)} × ${nameOf(store, sku)}. ${keptUntil(answer.value)}`
     store.set({ notice: { kind: 'good', text } })
   }))
 
@@ -134,7 +130,7 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     if (pending !== undefined) {
       const answer = await make(pending.items, pending.key)
       if ('value' in answer) show(answer.value)
-      else if (store.get().notice === null) tell(answer.refused)
+      else if (store.get().notice === null) tell(store, answer.refused)
     } else if (cartId !== store.get().cart?.cartId) {
       await look(cartId ?? store.get().cart?.cartId)
     }

@@ -1,12 +1,12 @@
 /** From the cart to the order: checkout, payment, and following an order until it is saved. */
 import type { Cart, Customer, Order } from '../../contract.js'
-import { ask, pause, pauseMs, type Refused } from '../api.js'
-import { shopNow } from '../clock.js'
+import { ask, pause, pauseMs } from '../api.js'
+import { longestTimerMs, shopNow } from '../clock.js'
 import { cartPath, isGone } from './cart.js'
 import { oneTabAtATime, remember, remembered } from './memory.js'
 import { hearLines } from './sale.js'
 import { isUnpaid, type Store } from './state.js'
-import { explain } from './words.js'
+import { cardDeclined, tell } from './words.js'
 
 const firstLookMs = 300
 const longestLookMs = 10_000
@@ -15,7 +15,6 @@ const soonestOverdueMs = 1_000
 /** Charges of one click that the shop has never begun, and those of which the bank has never heard. */
 const unbegunBound = 8
 const unheardBound = 2
-const longestTimerMs = 2 ** 31 - 1
 
 export interface OrderActions {
   /** @returns whether there is an order now */
@@ -32,8 +31,6 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
   let overdue: ReturnType<typeof setTimeout> | undefined
   /** The order that is followed, so that none is followed twice, and what comes of it. */
   let followed: { readonly orderId: string; readonly outcome: Promise<Order | null> } | null = null
-  const nameOf = (sku: string) => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
-  const tell = (refused: Refused) => store.set({ notice: { kind: 'bad', text: explain(refused, nameOf) } })
 
   /** Whether nobody has made another order since, here or in another tab. */
   const isCurrent = (orderId: string) => remembered(saleId).orderId === orderId
@@ -103,7 +100,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       remember(saleId, { cartId: undefined })
     }
     store.set({ fieldErrors: Object.fromEntries((refused.errors ?? []).map(({ path, message }) => [path.split('/').at(-1)!, `This ${message}.`])) })
-    tell(refused)
+    tell(store, refused)
     return false
   }
 
@@ -121,7 +118,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       }
       const { code } = answer.refused
       if (code !== 'unavailable' && code !== 'overloaded' && code !== 'too_many_requests') {
-        tell(answer.refused)
+        tell(store, answer.refused)
         await look(orderId)
         return
       }
@@ -137,7 +134,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
         // The charge was made, and only its answer was lost.
         if (order.payment?.paymentId !== lastPaymentId) return store.set({ notice: { kind: 'bad', text: nothingTaken(order) } })
         unbegun += 1
-        if (unbegun === unbegunBound) return tell(answer.refused)
+        if (unbegun === unbegunBound) return tell(store, answer.refused)
         await pause(pauseMs(unbegun))
       }
     }
@@ -148,7 +145,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
     pay,
     async cancel({ orderId }) {
       const answer = await ask<null>('DELETE', orderPath(orderId))
-      if ('refused' in answer) tell(answer.refused)
+      if ('refused' in answer) tell(store, answer.refused)
       else store.set({ notice: { kind: 'good', text: 'Your order is cancelled, and nothing was charged.' } })
       remember(saleId, {})
       await look(orderId)
@@ -170,5 +167,5 @@ const orderPath = (orderId: string) => `/v1/orders/${encodeURIComponent(orderId)
 const isMoving = ({ status, persisted }: Order): boolean => status === 'payment_pending' || status === 'refund_due' || (status === 'paid' && !persisted)
 
 const nothingTaken = ({ payment }: Order) => payment?.status === 'declined'
-  ? 'The card was declined, and nothing was charged. Your items are still held: try again or use another card.'
+  ? cardDeclined
   : 'The bank could not be reached, and nothing was charged. Your items are still held: try again.'
