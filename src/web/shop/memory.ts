@@ -20,20 +20,20 @@ const kept = new Map<string, string>()
 
 export function remembered(saleId: string): Memory {
   try {
-    return JSON.parse(localStorage.getItem(nameOf(saleId)) ?? '{}') as Memory
+    return JSON.parse(kept.get(nameOf(saleId)) ?? localStorage.getItem(nameOf(saleId)) ?? '{}') as Memory
   } catch {
-    return JSON.parse(kept.get(nameOf(saleId)) ?? '{}') as Memory
+    return {}
   }
 }
 
 /** @param change what is undefined in it is forgotten */
 export function remember(saleId: string, change: { [Name in keyof Memory]?: Memory[Name] | undefined }): void {
   const text = JSON.stringify({ ...remembered(saleId), ...change, changed: newKey() })
-  kept.set(nameOf(saleId), text)
   try {
     localStorage.setItem(nameOf(saleId), text)
+    kept.delete(nameOf(saleId))
   } catch {
-    // It is in `kept`.
+    kept.set(nameOf(saleId), text)
   }
 }
 
