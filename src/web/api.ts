@@ -17,8 +17,6 @@ export interface Call {
   readonly key?: string
   /** Ask once: what is not answered counts as `unavailable`. Otherwise it is asked until it is answered. */
   readonly once?: boolean
-  readonly headers?: Readonly<Record<string, string>>
-  readonly signal?: AbortSignal
 }
 
 /** How long an answer may take, in ms: longer than the shop ever lets a request wait. */
@@ -34,7 +32,7 @@ export function watchTrouble(listener: (trouble: Trouble | null) => void): void 
   tell = listener
 }
 
-/** @throws only where `signal` has ended it */
+/** @returns an answer always, however long it takes; with `once`, what is known after one attempt */
 export async function ask<T>(method: string, path: string, call: Call = {}): Promise<Answer<T>> {
   const self = Symbol(path)
   try {
@@ -43,7 +41,7 @@ export async function ask<T>(method: string, path: string, call: Call = {}): Pro
       if (trouble === null || call.once) return answer
       waiting.set(self, trouble)
       tell(trouble)
-      await pause(Math.max(pauseMs(attempt), retryAfterMs), call.signal)
+      await pause(Math.max(pauseMs(attempt), retryAfterMs))
     }
   } finally {
     if (waiting.delete(self)) tell([...waiting.values()].at(-1) ?? null)
@@ -57,14 +55,14 @@ interface Outcome<T> {
   readonly retryAfterMs: number
 }
 
-async function askOnce<T>(method: string, path: string, { body, key, headers, signal }: Call): Promise<Outcome<T>> {
+async function askOnce<T>(method: string, path: string, { body, key }: Call): Promise<Outcome<T>> {
   const sentMs = deviceNow()
   try {
     const response = await fetch(path, {
       method,
-      headers: { ...headers, ...(body && { 'content-type': 'application/json' }), ...(key !== undefined && { 'idempotency-key': key }) },
+      headers: { ...(body && { 'content-type': 'application/json' }), ...(key !== undefined && { 'idempotency-key': key }) },
       ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.any([AbortSignal.timeout(answerMs), ...(signal ? [signal] : [])]),
+      signal: AbortSignal.timeout(answerMs),
       cache: 'no-store',
     })
     const text = await response.text()
@@ -72,15 +70,19 @@ async function askOnce<T>(method: string, path: string, { body, key, headers, si
     // The contract's word for it: the routes' own schemas have written it.
     const parsed = text === '' ? null : (JSON.parse(text) as unknown)
     if (response.ok) return { answer: { value: parsed as T }, trouble: null, retryAfterMs: 0 }
-    const busy = response.status === 503 || response.status === 429
-    return { answer: { refused: parsed as Refused }, trouble: busy ? 'busy' : null, retryAfterMs: 1_000 * Number(response.headers.get('retry-after') ?? 0) }
-  } catch (error) {
-    if (signal?.aborted) throw error
+    const refused = parsed as Refused
+    if (!refused.type.startsWith(ourProblems)) throw new Error(`a ${response.status} that is not the shop's`)
+    const busy = response.status >= 500 || response.status === 429
+    // A date, which a proxy may give instead of seconds, counts as none.
+    return { answer: { refused }, trouble: busy ? 'busy' : null, retryAfterMs: 1_000 * (Number(response.headers.get('retry-after')) || 0) }
+  } catch {
     // Cut, or answered by something that is not the shop.
     return { answer: { refused: unanswered }, trouble: navigator.onLine ? 'unreachable' : 'offline', retryAfterMs: 0 }
   }
 }
 
+/** How the type of each of the shop's own problems begins. */
+const ourProblems = 'urn:flash-sale:problem:'
 const unanswered: Refused = { type: 'about:blank', title: 'No answer', status: 0, detail: 'No answer came.', code: 'unavailable' }
 
 /** @returns how long to wait after so many attempts: twice as long each time, in ms */
@@ -92,16 +94,14 @@ export function pauseMs(attempt: number, first = firstPauseMs, longest = longest
 export const spread = (ms: number): number => ms * (0.5 + Math.random() / 2)
 
 /** Waits; or until this device is online again. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const over = new AbortController()
-    const end = (then: () => void) => () => {
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
       clearTimeout(timer)
-      over.abort()
-      then()
+      removeEventListener('online', end)
+      resolve()
     }
-    const timer = setTimeout(end(resolve), ms)
-    addEventListener('online', end(resolve), { signal: over.signal })
-    signal?.addEventListener('abort', end(() => reject(signal.reason as Error)), { signal: over.signal })
+    const timer = setTimeout(end, ms)
+    addEventListener('online', end)
   })
 }

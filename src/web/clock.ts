@@ -10,6 +10,9 @@ const roundedMs = 1_000
 let least = -Infinity
 let most = Infinity
 
+/** A timer that is longer fires at once. */
+export const longestTimerMs = 2 ** 31 - 1
+
 /** This device's time, which nobody can set while the page is open; in ms. */
 export const deviceNow = (): number => performance.timeOrigin + performance.now()
 

@@ -90,6 +90,7 @@ void tap.test('who wants more than there is hears how many there are, and how ma
   const { saleId, address } = await sale([ware('mug', 3), ware('pot', 9, { maxPerCart: 1 })])
   const shopper = await openCustomer(t, browser, address)
   const [mug, pot] = [named('mug', saleId), named('pot', saleId)]
+  for (const name of [mug, pot]) t.ok(await shopper.page.getByRole('button', { name: `Add to cart ${name}`, exact: true }).isEnabled(), 'a button says what it adds')
   await shopper.add(pot)
   t.ok(await shopper.item(pot).getByRole('button', { name: 'In your cart' }).isDisabled())
   await shopper.item(mug).getByText('3 left', { exact: true }).waitFor()

@@ -37,9 +37,10 @@ export function Basket({ state, actions, sale }: PartProps & { readonly sale: Wh
   )
 }
 
-function canGrow({ sku, quantity, stock }: CartLine, { status, items }: WholeSale): boolean {
-  const limit = items.find((item) => item.sku === sku)?.maxPerCart ?? null
-  return status === 'open' && (limit === null || quantity < limit) && (stock === null || stock.available > 0)
+function canGrow({ sku, quantity }: CartLine, { status, items }: WholeSale): boolean {
+  const item = items.find((one) => one.sku === sku)
+  if (status !== 'open' || item === undefined) return false
+  return (item.maxPerCart === null || quantity < item.maxPerCart) && item.stock.available > 0
 }
 
 interface LineProps {

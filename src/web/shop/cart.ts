@@ -1,17 +1,15 @@
 /** The cart: filling it, changing it, and what happens when its time is over. */
 import type { Cart, LineRequest } from '../../contract.js'
 import { type Answer, ask, type Refused } from '../api.js'
-import { shopNow } from '../clock.js'
-import { timeOfDay } from '../format.js'
+import { longestTimerMs, shopNow } from '../clock.js'
+import { count, timeOfDay } from '../format.js'
 import { newKey, oneTabAtATime, remember, remembered } from './memory.js'
 import { hearLines, readSale, salePath } from './sale.js'
 import { inCart, type Store } from './state.js'
-import { explain } from './words.js'
+import { explain, nameOf, tell } from './words.js'
 
 /** A cart that should have lapsed by our clock, and has not by the shop's: how soon to look again, in ms. */
 const lookAgainMs = 1_000
-/** A timer that is longer fires at once. */
-const longestTimerMs = 2 ** 31 - 1
 
 export interface CartActions {
   /** One unit more. */
@@ -25,8 +23,6 @@ export interface CartActions {
 /** @param onCheckedOut told where a cart turns out to be an order */
 export function createCartActions(store: Store, saleId: string, onCheckedOut: (orderId: string) => Promise<void>): CartActions {
   let lapse: ReturnType<typeof setTimeout> | undefined
-  const nameOf = (sku: string) => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
-  const tell = (refused: Refused) => store.set({ notice: { kind: 'bad', text: explain(refused, nameOf) } })
 
   function show(cart: Cart): void {
     store.set({ cart })
@@ -46,7 +42,7 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
   async function look(cartId = store.get().cart?.cartId): Promise<void> {
     if (cartId === undefined) return
     const answer = await ask<Cart>('GET', cartPath(cartId))
-    if ('refused' in answer) return gone(answer.refused)
+    if ('refused' in answer) return isGone(answer.refused) ? gone(answer.refused) : undefined
     if (answer.value.orderId !== null) return checkedOut(answer.value.orderId)
     show(answer.value)
     if (Date.parse(answer.value.expiresAt) > shopNow()) return
@@ -62,7 +58,7 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     // Another tab has made it an order, and perhaps paid for it.
     if (lines.length === 0 || order?.cartId === cart?.cartId) return
     const again = lines.map(({ sku, quantity }) => ({ sku, quantity }))
-    store.set({ notice: { kind: 'bad', text: explain(refused, nameOf), action: { label: 'Try to get them again', run: () => void fill(again) } } })
+    store.set({ notice: { kind: 'bad', text: explain(store, refused), action: { label: 'Try to get them again', run: () => void fill(again) } } })
     await readSale(store, saleId)
   }
 
@@ -86,41 +82,43 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     store.set({ notice: { kind: 'good', text: `They are yours again, until ${timeOfDay(answer.value.expiresAt)}.` } })
   }))
 
-  async function set(sku: string, quantity: number): Promise<Answer<Cart>> {
-    const { cart } = store.get()
-    if (cart === null) return make([{ sku, quantity }])
-    const answer = await ask<Cart>('PUT', `${cartPath(cart.cartId)}/items/${encodeURIComponent(sku)}`, { body: { quantity } })
+  /** Changes a line of a cart. @returns null where the cart is no more, which its customer has been told */
+  async function setLine(cartId: string, sku: string, quantity: number): Promise<Answer<Cart> | null> {
+    const answer = await ask<Cart>('PUT', `${cartPath(cartId)}/items/${encodeURIComponent(sku)}`, { body: { quantity } })
     if ('value' in answer) {
       remember(saleId, {})
       return answer
     }
-    const { code } = answer.refused
-    if (code === 'cart_checked_out') await look()
-    else if (code === 'cart_expired' || code === 'cart_not_found') await gone(answer.refused)
-    else return answer
-    return quantity === 0 ? answer : make([{ sku, quantity: 1 }])
+    const { refused } = answer
+    if (isGone(refused)) await gone(refused)
+    else if (refused.code === 'cart_checked_out') {
+      tell(store, refused)
+      await look(cartId)
+    } else return answer
+    return null
   }
 
   async function refuse(refused: Refused): Promise<void> {
-    tell(refused)
+    tell(store, refused)
     if (refused.items !== undefined) {
       hearLines(store, refused.items.map(({ sku, stock = null, mayReturnAt = null }) => ({ sku, quantity: inCart(store.get().cart, sku), stock, mayReturnAt })))
     }
     if (refused.code === 'sale_not_open' || refused.code === 'sale_ended') await readSale(store, saleId)
   }
 
-  const change = (sku: string, quantity: (now: number) => number) => void store.busyWith(`item:${sku}`, () => oneTabAtATime(saleId, async () => {
+  /** @param wanted how many units of it there shall be, by how many there are @param anew whether a cart is made where there is none any more */
+  const change = (sku: string, wanted: (now: number) => number, anew: boolean) => void store.busyWith(`item:${sku}`, () => oneTabAtATime(saleId, async () => {
     await catchUp()
-    const before = inCart(store.get().cart, sku)
-    const wanted = quantity(before)
-    if (wanted === before) return
-    const answer = await set(sku, wanted)
-    if ('refused' in answer) {
-      if (store.get().cart !== null || wanted > 0) await refuse(answer.refused)
-      return
-    }
+    const { cart } = store.get()
+    const before = inCart(cart, sku)
+    if (wanted(before) === before) return
+    const changed = cart && (await setLine(cart.cartId, sku, wanted(before)))
+    const answer = changed ?? (anew ? await make([{ sku, quantity: wanted(0) }]) : null)
+    if (answer === null) return
+    if ('refused' in answer) return refuse(answer.refused)
     show(answer.value)
-    const text = wanted === 0 ? `Removed: ${nameOf(sku)}.` : `In your cart: ${wanted} × ${nameOf(sku)}. ${keptUntil(answer.value)}`
+    const units = inCart(answer.value, sku)
+    const text = units === 0 ? `Removed: ${nameOf(store, sku)}.` : `In your cart: ${count(units)} × ${nameOf(store, sku)}. ${keptUntil(answer.value)}`
     store.set({ notice: { kind: 'good', text } })
   }))
 
@@ -132,15 +130,15 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     if (pending !== undefined) {
       const answer = await make(pending.items, pending.key)
       if ('value' in answer) show(answer.value)
-      else if (store.get().notice === null) tell(answer.refused)
+      else if (store.get().notice === null) tell(store, answer.refused)
     } else if (cartId !== store.get().cart?.cartId) {
       await look(cartId ?? store.get().cart?.cartId)
     }
   }
 
   return {
-    add: (sku) => change(sku, (now) => now + 1),
-    setQuantity: (sku, quantity) => change(sku, () => quantity),
+    add: (sku) => change(sku, (now) => now + 1, true),
+    setQuantity: (sku, quantity) => change(sku, () => quantity, false),
     resume: () => oneTabAtATime(saleId, async () => {
       const { pending, cartId } = remembered(saleId)
       if (pending !== undefined) await catchUp()
@@ -148,5 +146,8 @@ export function createCartActions(store: Store, saleId: string, onCheckedOut: (o
     }),
   }
 }
+
+/** Whether a cart is no more: any other refusal says nothing about it, and its id is all that its customer has of it. */
+export const isGone = ({ code }: Refused): boolean => code === 'cart_expired' || code === 'cart_not_found'
 
 export const cartPath = (cartId: string): string => `/v1/carts/${encodeURIComponent(cartId)}`

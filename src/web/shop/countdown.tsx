@@ -1,4 +1,5 @@
 /** Countdowns by the shop's clock. */
+import { Fragment } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { shopNow } from '../clock.js'
 import { left, shortTime, twoDigits } from '../format.js'
@@ -27,7 +28,7 @@ export function Countdown({ label, until }: { readonly label: string; readonly u
     <div class="countdown">
       <p class="countdown-label">{label}</p>
       <p role="timer" class="countdown-digits">
-        {parts.map(([unit, number]) => <span key={unit} class="countdown-part"><b>{number}</b> <small>{unit}</small></span>)}
+        {parts.map(([unit, number]) => <Fragment key={unit}><span class="countdown-part"><b>{number}</b> <small>{unit}</small></span>{' '}</Fragment>)}
       </p>
     </div>
   )

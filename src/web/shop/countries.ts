@@ -13,6 +13,11 @@ export const countries: readonly { readonly code: string; readonly name: string 
 
 /** @returns where the browser's user seems to be at home, as a first guess */
 export function likelyCountry(): string {
-  const region = new Intl.Locale(navigator.language || 'en').region
-  return countries.some(({ code }) => code === region) ? region! : ''
+  try {
+    const { region } = new Intl.Locale(navigator.language)
+    return countries.find(({ code }) => code === region)?.code ?? ''
+  } catch {
+    // Not every browser's language is one by the book.
+    return ''
+  }
 }

@@ -45,7 +45,7 @@ function Item({ item, place, state, sale, add }: ItemProps) {
         </p>
         <Stock item={item} others={Math.max(0, item.stock.inCarts - ownUnits(state, sku))} own={ownUnits(state, sku)} />
         {/* Not `disabled`: whoever has the focus here would lose it while an answer is on its way. */}
-        <button type="button" class="button button-main" aria-disabled={busy || !can.yes} aria-describedby={id} onClick={() => { if (!busy && can.yes) add() }}>
+        <button type="button" class="button button-main" id={`add-${sku}`} aria-labelledby={`add-${sku} ${id}`} aria-disabled={busy || !can.yes} onClick={() => { if (!busy && can.yes) add() }}>
           {busy ? 'One moment…' : can.label}
         </button>
         {(mine > 0 || maxPerCart !== null) && (

@@ -1,11 +1,11 @@
 /** The head of the page: which sale this is, and how it stands. */
 import { dayAndTime, duration } from '../format.js'
 import { Countdown } from './countdown.js'
-import type { State, WholeSale } from './state.js'
+import type { WholeSale } from './state.js'
 
 const standing = { scheduled: 'Coming soon', open: 'Open now', paused: 'Paused', ended: 'Over' } as const
 
-export function Masthead({ sale, state, compact }: { readonly sale: WholeSale; readonly state: State; readonly compact: boolean }) {
+export function Masthead({ sale, compact }: { readonly sale: WholeSale; readonly compact: boolean }) {
   const { name, status } = sale
   const Title = compact ? 'p' : 'h1'
   return (
@@ -20,7 +20,7 @@ export function Masthead({ sale, state, compact }: { readonly sale: WholeSale; r
           {!compact && <p class="promise">{promise(sale)}</p>}
         </div>
       </div>
-      <p class="unseen" role="status">{status === 'paused' ? 'The sale is paused.' : status === 'ended' ? 'The sale has ended.' : state.found === 'sale' && status === 'open' ? 'The sale is open.' : ''}</p>
+      <p class="unseen" role="status">{status === 'paused' ? 'The sale is paused.' : status === 'ended' ? 'The sale has ended.' : status === 'open' ? 'The sale is open.' : ''}</p>
     </header>
   )
 }

@@ -20,20 +20,20 @@ const kept = new Map<string, string>()
 
 export function remembered(saleId: string): Memory {
   try {
-    return JSON.parse(localStorage.getItem(nameOf(saleId)) ?? '{}') as Memory
+    return JSON.parse(kept.get(nameOf(saleId)) ?? localStorage.getItem(nameOf(saleId)) ?? '{}') as Memory
   } catch {
-    return JSON.parse(kept.get(nameOf(saleId)) ?? '{}') as Memory
+    return {}
   }
 }
 
 /** @param change what is undefined in it is forgotten */
 export function remember(saleId: string, change: { [Name in keyof Memory]?: Memory[Name] | undefined }): void {
   const text = JSON.stringify({ ...remembered(saleId), ...change, changed: newKey() })
-  kept.set(nameOf(saleId), text)
   try {
     localStorage.setItem(nameOf(saleId), text)
+    kept.delete(nameOf(saleId))
   } catch {
-    // It is in `kept`.
+    kept.set(nameOf(saleId), text)
   }
 }
 
@@ -50,8 +50,8 @@ export function newKey(): string {
 }
 
 /** Lets one tab after the other change the cart, so that two of them do not each make one. */
-export async function oneTabAtATime(saleId: string, work: () => Promise<void>): Promise<void> {
+export async function oneTabAtATime<T>(saleId: string, work: () => Promise<T>): Promise<T> {
   // Browsers have it behind TLS and on this machine.
   if (!('locks' in navigator)) return work()
-  await navigator.locks.request(nameOf(saleId), () => work())
+  return navigator.locks.request(nameOf(saleId), () => work())
 }

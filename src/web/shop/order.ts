@@ -1,19 +1,20 @@
 /** From the cart to the order: checkout, payment, and following an order until it is saved. */
 import type { Cart, Customer, Order } from '../../contract.js'
-import { ask, pause, pauseMs, type Refused } from '../api.js'
-import { shopNow } from '../clock.js'
-import { cartPath } from './cart.js'
-import { remember, remembered } from './memory.js'
+import { ask, pause, pauseMs } from '../api.js'
+import { longestTimerMs, shopNow } from '../clock.js'
+import { cartPath, isGone } from './cart.js'
+import { oneTabAtATime, remember, remembered } from './memory.js'
 import { hearLines } from './sale.js'
 import { isUnpaid, type Store } from './state.js'
-import { explain } from './words.js'
+import { cardDeclined, tell } from './words.js'
 
 const firstLookMs = 300
 const longestLookMs = 10_000
+/** How soon an order that should have lapsed by our clock, and has not by the shop's, is looked at again. */
+const soonestOverdueMs = 1_000
 /** Charges of one click that the shop has never begun, and those of which the bank has never heard. */
 const unbegunBound = 8
 const unheardBound = 2
-const longestTimerMs = 2 ** 31 - 1
 
 export interface OrderActions {
   /** @returns whether there is an order now */
@@ -30,47 +31,59 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
   let overdue: ReturnType<typeof setTimeout> | undefined
   /** The order that is followed, so that none is followed twice, and what comes of it. */
   let followed: { readonly orderId: string; readonly outcome: Promise<Order | null> } | null = null
-  const nameOf = (sku: string) => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
-  const tell = (refused: Refused) => store.set({ notice: { kind: 'bad', text: explain(refused, nameOf) } })
+
+  /** Whether nobody has made another order since, here or in another tab. */
+  const isCurrent = (orderId: string) => remembered(saleId).orderId === orderId
 
   function show(order: Order): void {
+    if (!isCurrent(order.orderId)) return
     store.set({ order })
     // What is paid for is in no cart any more.
     hearLines(store, isUnpaid(order) ? order.items : order.items.map((line) => ({ ...line, quantity: 0 })))
     clearTimeout(overdue)
-    if (isUnpaid(order) && order.payBy !== null) {
-      const leftMs = Math.max(0, Date.parse(order.payBy) - shopNow())
-      overdue = setTimeout(() => void look(order.orderId), Math.min(longestTimerMs, leftMs + 500))
+    if (order.status === 'awaiting_payment' && order.payBy !== null) {
+      const leftMs = Date.parse(order.payBy) - shopNow()
+      overdue = setTimeout(() => void look(order.orderId), Math.min(longestTimerMs, Math.max(soonestOverdueMs, leftMs + 500)))
     }
     if (isMoving(order)) void follow(order.orderId)
   }
 
+  /** @returns null where the order cannot be read, or is not the current one any more */
   async function look(orderId: string): Promise<Order | null> {
     const answer = await ask<Order>('GET', orderPath(orderId))
+    if (!isCurrent(orderId)) return null
     if ('value' in answer) {
       show(answer.value)
       return answer.value
     }
-    store.set({ order: null })
-    remember(saleId, { orderId: undefined })
+    // Its id is all that its customer has of it.
+    if (answer.refused.code === 'order_not_found') {
+      store.set({ order: null })
+      remember(saleId, { orderId: undefined })
+    }
     return null
   }
 
-  /** @returns the order once it does not change by itself any more */
+  /** @returns the order once it does not change by itself any more, null once it is not the current one */
   function follow(orderId: string): Promise<Order | null> {
-    if (followed?.orderId !== orderId) followed = { orderId, outcome: followOne(orderId).finally(() => { followed = null }) }
-    return followed.outcome
+    if (followed?.orderId === orderId) return followed.outcome
+    const outcome = followOne(orderId).finally(() => {
+      if (followed?.outcome === outcome) followed = null
+    })
+    followed = { orderId, outcome }
+    return outcome
   }
 
   /** Asks about an order less and less often. */
   async function followOne(orderId: string): Promise<Order | null> {
-    for (let attempt = 0; ; attempt += 1) {
+    for (let attempt = 0; isCurrent(orderId); attempt += 1) {
       await pause(pauseMs(attempt / 2, firstLookMs, longestLookMs))
       const before = store.get().order
       const order = await look(orderId)
       if (before?.status === 'payment_pending' && order?.status === 'awaiting_payment') store.set({ notice: { kind: 'bad', text: nothingTaken(order) } })
-      if (order === null || !isMoving(order) || store.get().order?.orderId !== orderId) return order
+      if (order !== null && !isMoving(order)) return order
     }
+    return null
   }
 
   async function checkOut(cart: Cart, customer: Customer): Promise<boolean> {
@@ -82,18 +95,19 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       return true
     }
     const { refused } = answer
-    if (refused.code === 'cart_expired' || refused.code === 'cart_not_found') {
+    if (isGone(refused)) {
       store.set({ cart: null })
       remember(saleId, { cartId: undefined })
     }
     store.set({ fieldErrors: Object.fromEntries((refused.errors ?? []).map(({ path, message }) => [path.split('/').at(-1)!, `This ${message}.`])) })
-    tell(refused)
+    tell(store, refused)
     return false
   }
 
   /** A charge whose outcome is not known is not simply repeated: the order says what became of it, and only where nothing did it is made again. */
-  async function pay({ orderId }: Order, paymentToken: string): Promise<void> {
+  async function pay({ orderId, payment }: Order, paymentToken: string): Promise<void> {
     let [unbegun, unheard] = [0, 0]
+    let lastPaymentId = payment?.paymentId
     for (;;) {
       store.set({ notice: null })
       const answer = await ask<Order>('POST', `${orderPath(orderId)}/payments`, { body: { paymentToken }, once: true })
@@ -104,7 +118,7 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       }
       const { code } = answer.refused
       if (code !== 'unavailable' && code !== 'overloaded' && code !== 'too_many_requests') {
-        tell(answer.refused)
+        tell(store, answer.refused)
         await look(orderId)
         return
       }
@@ -112,23 +126,26 @@ export function createOrderActions(store: Store, saleId: string): OrderActions {
       if (order?.status === 'payment_pending') {
         const settled = await follow(orderId)
         if (settled?.status !== 'awaiting_payment' || settled.payment !== null) return
+        lastPaymentId = undefined
         unheard += 1
         if (unheard === unheardBound) return
       } else {
         if (order?.status !== 'awaiting_payment') return
+        // The charge was made, and only its answer was lost.
+        if (order.payment?.paymentId !== lastPaymentId) return store.set({ notice: { kind: 'bad', text: nothingTaken(order) } })
         unbegun += 1
-        if (unbegun === unbegunBound) return tell(answer.refused)
+        if (unbegun === unbegunBound) return tell(store, answer.refused)
         await pause(pauseMs(unbegun))
       }
     }
   }
 
   return {
-    checkOut,
+    checkOut: (cart, customer) => oneTabAtATime(saleId, () => checkOut(cart, customer)),
     pay,
     async cancel({ orderId }) {
       const answer = await ask<null>('DELETE', orderPath(orderId))
-      if ('refused' in answer) tell(answer.refused)
+      if ('refused' in answer) tell(store, answer.refused)
       else store.set({ notice: { kind: 'good', text: 'Your order is cancelled, and nothing was charged.' } })
       remember(saleId, {})
       await look(orderId)
@@ -150,5 +167,5 @@ const orderPath = (orderId: string) => `/v1/orders/${encodeURIComponent(orderId)
 const isMoving = ({ status, persisted }: Order): boolean => status === 'payment_pending' || status === 'refund_due' || (status === 'paid' && !persisted)
 
 const nothingTaken = ({ payment }: Order) => payment?.status === 'declined'
-  ? 'The card was declined, and nothing was charged. Your items are still held: try again or use another card.'
+  ? cardDeclined
   : 'The bank could not be reached, and nothing was charged. Your items are still held: try again.'

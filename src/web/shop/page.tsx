@@ -14,7 +14,7 @@ import { isUnpaid, type State, type Store } from './state.js'
 type View = 'sale' | 'checkout' | 'order'
 
 const viewOf = (hash: string): View => (hash === '#checkout' ? 'checkout' : hash === '#order' ? 'order' : 'sale')
-const titles: Readonly<Record<View, string>> = { sale: 'Flash sale', checkout: 'Checkout', order: 'Your order' }
+const titles: Readonly<Record<Exclude<View, 'sale'>, string>> = { checkout: 'Checkout', order: 'Your order' }
 
 /** Views are addresses, so that the back button goes from one to the other. @returns the view, and what replaces it */
 function useView(): [View, (view: View) => void] {
@@ -43,7 +43,7 @@ export function Page({ shop: { store, actions: current } }: { readonly shop: Sho
   const parts = { state, store, actions, sale }
   return (
     <>
-      <Masthead sale={sale} state={state} compact={view !== 'sale'} />
+      <Masthead sale={sale} compact={view !== 'sale'} />
       <Lines state={state} store={store} />
       <main class="main">
         {view === 'sale' && state.order !== null && <Unfinished order={state.order} />}
@@ -97,7 +97,7 @@ const troubleWords = {
 
 /** What went well or wrong, and what has to wait: said once, politely. */
 function Lines({ state: { notice, trouble, live }, store }: { readonly state: State; readonly store: Store }) {
-  const calm = trouble !== null ? troubleWords[trouble] : live ? null : 'The live numbers are interrupted. They come back by themselves.'
+  const calm = trouble !== null ? troubleWords[trouble] : live ? null : navigator.onLine ? 'The live numbers are interrupted. They come back by themselves.' : troubleWords.offline
   return (
     <div class="notices">
       <div role="status">{calm !== null && <p class="notice notice-calm">{calm}</p>}</div>

@@ -6,7 +6,7 @@ import type { Store, WholeSale } from './state.js'
 
 /** How often the sale is read while no events come, and while there is none, in ms; each pause is half of that or more. */
 const unwatchedMs = 6_000
-/** After how long without an event the sale is read all the same: a connection may be dead without anybody having said so. */
+/** How often it is read all the same while they do: a connection may be dead, or a late answer older than the last event. */
 const quietMs = 60_000
 const firstReopenMs = 1_000
 const longestReopenMs = 15_000
@@ -56,6 +56,7 @@ export function followSale(store: Store, saleId: string): void {
 
   const look = () => {
     clearTimeout(nextLook)
+    if (document.hidden) return
     nextLook = setTimeout(() => void readSale(store, saleId).then(look), spread(source?.readyState === EventSource.OPEN ? quietMs : unwatchedMs))
   }
   const lost = () => {
@@ -77,8 +78,9 @@ export function followSale(store: Store, saleId: string): void {
       reopens = 0
       if (!store.get().live) store.set({ live: true })
       hear(store, JSON.parse(data) as StockEvent)
-      look()
     })
+    // Not with each event, which would put it off for as long as a sale is busy.
+    source.addEventListener('open', look)
     source.addEventListener('error', lost)
     if (nextLook === undefined) look()
   }
@@ -93,6 +95,8 @@ export function followSale(store: Store, saleId: string): void {
   addEventListener('pageshow', open)
   addEventListener('offline', () => store.set({ live: false }))
   addEventListener('online', () => {
+    // So that nobody is said to be offline any more; the first event says that all is well.
+    store.set({ live: false })
     close()
     open()
   })

@@ -15,7 +15,7 @@ const latestTurnMs = 3_600_000
 export interface Shop {
   readonly store: Store
   /** Null until there is a sale. */
-  actions(): (CartActions & Pick<OrderActions, 'checkOut' | 'pay' | 'cancel'>) | null
+  actions(): (Pick<CartActions, 'add' | 'setQuantity'> & Pick<OrderActions, 'checkOut' | 'pay' | 'cancel'>) | null
 }
 
 export function openShop(): Shop {

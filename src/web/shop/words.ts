@@ -3,6 +3,7 @@ import type { ProblemCode } from '../../problems.js'
 import type { Refused } from '../api.js'
 import { shopNow } from '../clock.js'
 import { count, dayAndTime, timeOfDay } from '../format.js'
+import type { Store } from './state.js'
 
 /** Only operators and the payment provider hear these. */
 type ForOthers = 'unauthorized' | 'over_allocated' | 'sale_exists' | 'item_exists' | 'below_committed' | 'sale_state'
@@ -11,11 +12,12 @@ type ForCustomers = Exclude<ProblemCode, ForOthers>
 /** @param name what an item is called, by its sku */
 type Words = (refused: Refused, name: (sku: string) => string) => string
 
+export const cardDeclined = 'The card was declined, and nothing was charged. Your items are still held: try again or use another card.'
 const faulty = () => 'Something about this request was wrong, and it was not carried out. Reload the page and try again.'
 
 const words: Readonly<Record<ForCustomers, Words>> = {
   invalid_request: () => 'Some of these details cannot be right. They are marked; please look at them again.',
-  payment_declined: () => 'The card was declined, and nothing was charged. Your items are still held: try again or use another card.',
+  payment_declined: () => cardDeclined,
   sale_not_found: () => 'This sale does not exist. Check the address, or look at what else is on.',
   item_not_found: () => 'This item is not part of the sale. Choose another one.',
   cart_not_found: () => 'Your cart is gone. Add your items again: what is still there is yours.',
@@ -45,11 +47,17 @@ const words: Readonly<Record<ForCustomers, Words>> = {
   unavailable: () => 'We could not reach the shop just now. Try again in a moment.',
 }
 
+/** @returns what the sale calls an item */
+export const nameOf = (store: Store, sku: string): string => store.get().sale?.items.find((item) => item.sku === sku)?.name ?? sku
+
 /** @returns a sentence or two for a customer */
-export function explain(refused: Refused, name: (sku: string) => string): string {
+export function explain(store: Store, refused: Refused): string {
   const say: Words = refused.code in words ? words[refused.code as ForCustomers] : faulty
-  return say(refused, name)
+  return say(refused, (sku) => nameOf(store, sku))
 }
+
+/** Tells the customer of a refusal. */
+export const tell = (store: Store, refused: Refused): void => store.set({ notice: { kind: 'bad', text: explain(store, refused) } })
 
 function short({ items = [] }: Refused, name: (sku: string) => string): string {
   return items.map(({ sku, stock, soldOut, mayReturnAt }) => {
