@@ -77,7 +77,7 @@ export function Room({ operator, onLeave }: Props) {
           <button onClick={() => void openQueue()}>Queue’s jobs</button>
           <button onClick={onLeave}>Leave</button>
         </nav>
-        <HealthStrip health={health.value} />
+        <HealthStrip health={health} />
       </header>
       <main>
         <div role="status" class="trouble">
