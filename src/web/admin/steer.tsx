@@ -46,7 +46,7 @@ export function Steer({ sale, figures, operator, onChanged }: Props) {
         <div><dt>Orders in Postgres</dt><dd>{figures?.outbox ? count(figures.outbox.persistedOrders) : '–'}</dd></div>
       </dl>
       <div class="actions">
-        {(sale.status === 'open' || sale.status === 'scheduled') && <button disabled={busy} onClick={() => void steer('pause')}>Pause the sale</button>}
+        {sale.status === 'open' && <button disabled={busy} onClick={() => void steer('pause')}>Pause the sale</button>}
         {sale.status === 'paused' && <button class="primary" disabled={busy} onClick={() => void steer('resume')}>Resume the sale</button>}
         {sale.status !== 'ended' && <button class="danger" disabled={busy} onClick={() => dialog.current?.showModal()}>End the sale…</button>}
       </div>
