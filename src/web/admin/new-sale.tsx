@@ -1,5 +1,5 @@
 /** A new sale from a table of items: looked at before it is published. */
-import { useMemo, useRef, useState } from 'preact/hooks'
+import { useMemo, useState } from 'preact/hooks'
 import type { Sale } from '../../contract.js'
 import { columns, type Fault, type ItemRow, type ItemTable, readItems, sampleCsv } from './csv.js'
 import type { Operator } from './operator.js'
@@ -21,7 +21,6 @@ export function NewSale({ operator, onPublished }: Props) {
   const [text, setText] = useState('')
   const [currency, setCurrency] = useState('USD')
   const [progress, setProgress] = useState<Progress>({ is: 'none' })
-  const file = useRef<HTMLInputElement>(null)
   const table = useMemo(() => (text.trim() === '' ? null : readItems(text, currency)), [text, currency])
   const faults = table === null ? [] : [...table.faults, ...table.rows.flatMap((row) => row.faults)]
   const isGoing = progress.is === 'going'
@@ -29,6 +28,13 @@ export function NewSale({ operator, onPublished }: Props) {
   function change(its: string): void {
     setText(its)
     setProgress({ is: 'none' })
+  }
+
+  async function readFile(input: HTMLInputElement): Promise<void> {
+    const file = input.files?.[0]
+    // A browser tells of the same file again, mended, only where none was chosen before.
+    input.value = ''
+    if (file !== undefined) change(await file.text())
   }
 
   async function submit(setup: SaleSetup): Promise<void> {
@@ -50,7 +56,7 @@ export function NewSale({ operator, onPublished }: Props) {
         <fieldset class="table-source">
           <legend>Items</legend>
           <label>A CSV file
-            <input ref={file} type="file" accept=".csv,text/csv" onChange={({ currentTarget }) => void currentTarget.files?.[0]?.text().then(change)} />
+            <input type="file" accept=".csv,text/csv" onChange={({ currentTarget }) => void readFile(currentTarget)} />
           </label>
           <label>or pasted
             <textarea rows={6} spellcheck={false} value={text} placeholder={sampleCsv} aria-describedby="table-columns" onInput={({ currentTarget }) => change(currentTarget.value)} />
