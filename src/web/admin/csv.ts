@@ -115,7 +115,15 @@ function readRow(row: number, cells: Cells, currency: string, extraCells: number
 /** Without control characters and halves of characters, which neither store can hold. */
 const isText = (text: string): boolean => !/\p{Cc}|\p{Surrogate}/u.test(text)
 
+const knownDecimals = new Map<string, number>()
+
 function decimalsOf(currency: string): number {
+  let decimals = knownDecimals.get(currency)
+  if (decimals === undefined) knownDecimals.set(currency, (decimals = askDecimals(currency)))
+  return decimals
+}
+
+function askDecimals(currency: string): number {
   try {
     return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
   } catch {
