@@ -65,10 +65,10 @@ function histogram(series: readonly Series[]): Pick<SaleFigures['latency'][numbe
 }
 
 /** The lines that the figures need; most of a scrape are others. */
-const wanted = /^(flash_sale_(?:holds_total|http_request|outbox_|orders_persisted_)\w*)\{(.*)\} (\S+)$/
+const neededLine = /^(flash_sale_(?:holds_total|http_request|outbox_|orders_persisted_)\w*)\{(.*)\} (\S+)$/
 
 function parseSeries(line: string): Series[] {
-  const match = wanted.exec(line)
+  const match = neededLine.exec(line)
   if (match === null) return []
   const labels = Object.fromEntries([...match[2]!.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label, value]) => [label!, value!]))
   return [{ name: match[1]!, labels, value: Number(match[3]) }]

@@ -15,7 +15,10 @@ function Page() {
     setNotice(why)
     setToken(null)
   }
-  const operator = useMemo(() => (token === null ? null : createOperator(token, () => leave(notTaken))), [token])
+  const operator = useMemo(() => (token === null ? null : createOperator(token, () => {
+    // A late answer to a token that was left concerns nobody any more.
+    if (keptToken() === token) leave(notTaken)
+  })), [token])
   if (operator !== null) return <Room operator={operator} onLeave={() => leave(null)} />
   return (
     <SignIn notice={notice} onToken={(given) => {

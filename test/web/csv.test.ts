@@ -72,6 +72,14 @@ void tap.test('each fault is named by its row and column', async (t) => {
   faulty(t, [head, `${row()},more`].join('\n'), [2, null, /has 1 more cell than there are columns/])
 })
 
+void tap.test('a fault’s row is the one of the file, empty ones counted', async (t) => {
+  faulty(t, ['', head, '', row({ price: 'free' }), ' ,,', row({ sku: 'B' }), row({ sku: 'B' }), ''].join('\r\n'), [4, 'price', /must be/], [7, 'sku', /is in row 6 already/])
+  faulty(t, ['', 'sku,name,prize,allocation', '', 'A,Lamp,1,1'].join('\n'), [2, null, /there is no column/], [2, 'price', /is missing/])
+  faulty(t, ['sku,name,price,allocation', '', '', 'A,"Lamp,1,1'].join('\n'), [4, null, /a quote is not closed/])
+  const empty = Array.from({ length: 20 }, () => '')
+  t.match(readItems(['', 'sku;name;price;allocation', ...empty, 'A;Lamp;1;1'].join('\n'), 'USD').rows, [{ row: 23, faults: [] }])
+})
+
 void tap.test('a table that is none says what it lacks', async (t) => {
   faulty(t, ' \n', [0, null, /there are no rows/])
   faulty(t, head, [0, null, /there are no items/])

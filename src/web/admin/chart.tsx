@@ -1,7 +1,7 @@
 /** One chart over time: lines for who sees them, the latest numbers as text for everybody. */
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import { rounded } from './words.js'
+import { rounded, timeOfDay } from './words.js'
 
 export interface Line {
   readonly label: string
@@ -83,7 +83,7 @@ function optionsOf(lines: readonly Line[], width: number): uPlot.Options {
     padding: [8, 4, 0, 0],
     scales: { x: { time: true, range: span }, y: { range }, right: { range } },
     axes: [
-      { ...axis, size: 28, space: 70, values: (_plot, ticks) => ticks.map((tick) => clock.format(tick * 1_000)) },
+      { ...axis, size: 28, space: 70, values: (_plot, ticks) => ticks.map((tick) => timeOfDay(tick * 1_000)) },
       vertical,
       ...(lines.some(({ right }) => right) ? [{ ...vertical, scale: 'right', side: 1 as const, grid: { show: false } }] : []),
     ],
@@ -97,5 +97,3 @@ const span: uPlot.Range.Function = (plot, first) => {
   const to = plot.data[0].at(-1) ?? Date.now() / 1_000
   return [Math.min(first ?? to, to - spanSeconds), to]
 }
-
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })

@@ -1,4 +1,4 @@
-/** A sale over time, drawn from the differences between figures. */
+/** A sale over time, drawn from the differences between figures. Holds, payments and latencies are counted of all sales together. */
 import { useEffect, useState } from 'preact/hooks'
 import type { SaleFigures } from '../../contract.js'
 import { Chart } from './chart.js'
@@ -37,13 +37,13 @@ export function Charts({ points }: { readonly points: readonly Point[] }) {
   const each = (...of: ((point: Point) => number | null)[]) => of.map((one) => points.map(one))
   return (
     <section class="charts" aria-label="Over time">
-      <Chart title="Requests for units" unit="a second" times={times} values={each((p) => p.holds, (p) => p.refusals)}
+      <Chart title="Requests for units" unit="a second, all sales" times={times} values={each((p) => p.holds, (p) => p.refusals)}
         lines={[{ label: 'holds', colour: '--line-1' }, { label: 'refusals', colour: '--line-2', dash }]} />
       <Chart title="Orders" unit="a second" times={times} values={each((p) => p.payments, (p) => p.persisted)}
-        lines={[{ label: 'payments', colour: '--line-1' }, { label: 'persisted', colour: '--line-2', dash }]} />
+        lines={[{ label: 'payments, all sales', colour: '--line-1' }, { label: 'persisted', colour: '--line-2', dash }]} />
       <Chart title="Outbox" unit="waiting for Postgres" times={times} values={each((p) => p.outboxEntries, (p) => p.outboxSeconds)}
         lines={[{ label: 'entries', colour: '--line-1' }, { label: 'oldest, s', colour: '--line-2', dash, right: true }]} />
-      <Chart title="Latency" unit="ms" times={times} values={each((p) => p.latency[call].p50, (p) => p.latency[call].p99)}
+      <Chart title="Latency" unit="ms, all sales" times={times} values={each((p) => p.latency[call].p50, (p) => p.latency[call].p99)}
         lines={[{ label: 'p50', colour: '--line-1' }, { label: 'p99', colour: '--line-2', dash }]}>
         <select aria-label="Latency of which call" value={call} onChange={({ currentTarget }) => setCall(currentTarget.value as TimedCall)}>
           {timedCalls.map((one) => <option key={one} value={one}>{one}s</option>)}
@@ -59,6 +59,7 @@ function Told({ points, call }: { readonly points: readonly Point[]; readonly ca
   return (
     <details class="told">
       <summary>The last readings as a table</summary>
+      <p class="muted">What is persisted and the outbox are this sale’s; the other numbers are of all sales.</p>
       <div class="scrolled" role="region" aria-label="The last readings" tabIndex={0}>
         <table>
           <thead>

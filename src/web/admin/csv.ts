@@ -18,7 +18,7 @@ KETTLE-1L,"Kettle, 1 l",Steel,24.90,39.90,120,100,2
 LAMP,Desk lamp,,18.00,,50,50,
 `
 
-/** Row 1 is the one with the names of the columns; 0 is the table itself. */
+/** Rows are counted as a spreadsheet does, from 1 and with the empty ones; 0 is the table itself. */
 export interface Fault {
   readonly row: number
   readonly column: Column | null
@@ -44,23 +44,25 @@ type Cells = Record<Column, string>
 
 /** @param currency ISO 4217; prices are in its units, with as many decimals as it has */
 export function readItems(text: string, currency: string): ItemTable {
-  const { data, errors } = Papa.parse<string[]>(text.replace(/^\uFEFF/, ''), { skipEmptyLines: 'greedy' })
+  const whole = text.replace(/^\uFEFF/, '')
+  // Empty rows would mislead the guess of a delimiter, and count as rows of the file.
+  const { delimiter } = Papa.parse(whole, { skipEmptyLines: 'greedy', preview: 1 }).meta
+  const { data, errors } = Papa.parse<string[]>(whole, { delimiter })
   // A delimiter that could not be guessed is no fault of a table of one column, which lacks others that are named below.
   const faults: Fault[] = errors.filter(({ type }) => type === 'Quotes').map(({ row = 0 }) => ({ row: row + 1, column: null, message: 'a quote is not closed, or is in the middle of a cell' }))
-  const [head, ...body] = data
+  const [head, ...body] = data.map((cells, index) => ({ cells, row: index + 1 })).filter(({ cells }) => cells.some((cell) => cell.trim() !== ''))
   if (head === undefined) return { rows: [], faults: [{ row: 0, column: null, message: 'there are no rows' }] }
-  const names = head.map((name) => name.trim())
+  const names = head.cells.map((name) => name.trim())
   const known = names.filter((name): name is Column => (columns as readonly string[]).includes(name))
-  for (const name of names) if (!(columns as readonly string[]).includes(name)) faults.push({ row: 1, column: null, message: `there is no column “${name}”` })
-  for (const name of new Set(known)) if (known.filter((one) => one === name).length > 1) faults.push({ row: 1, column: name, message: 'is there twice' })
-  for (const name of neededColumns) if (!known.includes(name)) faults.push({ row: 1, column: name, message: 'is missing' })
+  for (const name of names) if (!(columns as readonly string[]).includes(name)) faults.push({ row: head.row, column: null, message: `there is no column “${name}”` })
+  for (const name of new Set(known)) if (known.filter((one) => one === name).length > 1) faults.push({ row: head.row, column: name, message: 'is there twice' })
+  for (const name of neededColumns) if (!known.includes(name)) faults.push({ row: head.row, column: name, message: 'is missing' })
   if (body.length === 0) faults.push({ row: 0, column: null, message: 'there are no items' })
   if (body.length > maxItems) faults.push({ row: 0, column: null, message: `a sale has at most ${maxItems} items, and here are ${body.length}` })
   if (faults.length > 0) return { rows: [], faults }
 
   const firstRows = new Map<string, number>()
-  const rows = body.map((cells, index) => {
-    const row = index + 2
+  const rows = body.map(({ cells, row }) => {
     const byColumn = Object.fromEntries(columns.map((column) => [column, (cells[names.indexOf(column)] ?? '').trim()])) as Cells
     const its = readRow(row, byColumn, currency, cells.length - names.length)
     const first = firstRows.get(byColumn.sku)
@@ -113,7 +115,15 @@ function readRow(row: number, cells: Cells, currency: string, extraCells: number
 /** Without control characters and halves of characters, which neither store can hold. */
 const isText = (text: string): boolean => !/\p{Cc}|\p{Surrogate}/u.test(text)
 
+const knownDecimals = new Map<string, number>()
+
 function decimalsOf(currency: string): number {
+  let decimals = knownDecimals.get(currency)
+  if (decimals === undefined) knownDecimals.set(currency, (decimals = askDecimals(currency)))
+  return decimals
+}
+
+function askDecimals(currency: string): number {
   try {
     return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
   } catch {

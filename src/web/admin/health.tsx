@@ -1,11 +1,13 @@
 /** What the engine stands on, each named and told in words. */
 import type { Static } from '@sinclair/typebox'
 import type { Readiness } from '../../contract.js'
+import type { Polled } from './polled.js'
 import { count } from './words.js'
 
 export type Health = Static<typeof Readiness>
 
-export function HealthStrip({ health }: { readonly health: Health | null }) {
+export function HealthStrip({ health: { value, refused } }: { readonly health: Polled<Health> }) {
+  const health = refused === null ? value : toldIn(refused)
   const parts: [string, boolean | null][] = [['Redis', health?.redis ?? null], ['Postgres', health?.postgres ?? null], ['Workers', health?.worker ?? null]]
   const dead = health?.deadOrders ?? 0
   return (
@@ -15,3 +17,6 @@ export function HealthStrip({ health }: { readonly health: Health | null }) {
     </ul>
   )
 }
+
+/** @returns what a refusal tells of the parts, since one of them is away; null where nobody answered */
+const toldIn = (refused: object): Omit<Health, 'status'> | null => ('redis' in refused ? refused as Omit<Health, 'status'> : null)

@@ -1,5 +1,5 @@
 /** A new sale from a table of items: looked at before it is published. */
-import { useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { Sale } from '../../contract.js'
 import { columns, type Fault, type ItemRow, type ItemTable, readItems, sampleCsv } from './csv.js'
 import type { Operator } from './operator.js'
@@ -9,6 +9,8 @@ import { count } from './words.js'
 
 /** Rows and faults that are shown; all of them count. */
 const shownBound = 200
+/** How long nobody types until what became of the table is read out, in ms. */
+const settledMs = 1_000
 
 interface Props {
   readonly operator: Operator
@@ -21,7 +23,6 @@ export function NewSale({ operator, onPublished }: Props) {
   const [text, setText] = useState('')
   const [currency, setCurrency] = useState('USD')
   const [progress, setProgress] = useState<Progress>({ is: 'none' })
-  const file = useRef<HTMLInputElement>(null)
   const table = useMemo(() => (text.trim() === '' ? null : readItems(text, currency)), [text, currency])
   const faults = table === null ? [] : [...table.faults, ...table.rows.flatMap((row) => row.faults)]
   const isGoing = progress.is === 'going'
@@ -29,6 +30,13 @@ export function NewSale({ operator, onPublished }: Props) {
   function change(its: string): void {
     setText(its)
     setProgress({ is: 'none' })
+  }
+
+  async function readFile(input: HTMLInputElement): Promise<void> {
+    const file = input.files?.[0]
+    // A browser tells of the same file again, mended, only where none was chosen before.
+    input.value = ''
+    if (file !== undefined) change(await file.text())
   }
 
   async function submit(setup: SaleSetup): Promise<void> {
@@ -50,7 +58,7 @@ export function NewSale({ operator, onPublished }: Props) {
         <fieldset class="table-source">
           <legend>Items</legend>
           <label>A CSV file
-            <input ref={file} type="file" accept=".csv,text/csv" onChange={({ currentTarget }) => void currentTarget.files?.[0]?.text().then(change)} />
+            <input type="file" accept=".csv,text/csv" onChange={({ currentTarget }) => void readFile(currentTarget)} />
           </label>
           <label>or pasted
             <textarea rows={6} spellcheck={false} value={text} placeholder={sampleCsv} aria-describedby="table-columns" onInput={({ currentTarget }) => change(currentTarget.value)} />
@@ -86,13 +94,14 @@ function Columns() {
 }
 
 function Preview({ table: { rows }, faults, currency }: { readonly table: ItemTable; readonly faults: readonly Fault[]; readonly currency: string }) {
+  const sentence = faults.length > 0 ? `${count(faults.length)} ${faults.length === 1 ? 'fault' : 'faults'} to mend before it can be published.` : `${count(rows.length)} items in ${currency}, without a fault.`
+  const settled = useSettled(sentence)
   return (
     <section class="preview card" aria-labelledby="preview-title">
       <header>
         <h3 id="preview-title">Preview</h3>
-        <p role="status" class={faults.length > 0 ? 'fault' : 'done'}>
-          {faults.length > 0 ? `${count(faults.length)} ${faults.length === 1 ? 'fault' : 'faults'} to mend before it can be published.` : `${count(rows.length)} items in ${currency}, without a fault.`}
-        </p>
+        <p aria-hidden="true" class={faults.length > 0 ? 'fault' : 'done'}>{sentence}</p>
+        <p role="status" class="unseen">{settled}</p>
       </header>
       {faults.length > 0 && (
         <ul class="faults" aria-label="Faults">
@@ -110,6 +119,16 @@ function Preview({ table: { rows }, faults, currency }: { readonly table: ItemTa
       {rows.length > shownBound && <p class="muted">The first {shownBound} of {count(rows.length)} rows are shown; all of them were read.</p>}
     </section>
   )
+}
+
+/** @returns what a text is once it has not changed for a while: whoever listens is not told at every key that is pressed */
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState('')
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), settledMs)
+    return () => clearTimeout(timer)
+  }, [text])
+  return settled
 }
 
 function PreviewRow({ row: { row, cells, faults } }: { readonly row: ItemRow }) {

@@ -62,8 +62,3 @@ export function inWords({ code, detail, errors = [] }: Refused): string {
   const fields = errors.map(({ path, message }) => `${path || 'the request'} ${message}`)
   return `${[detail.replace(/\.$/, ''), ...fields].join('; ')} (${code}).`
 }
-
-/** @returns a key for one call and its repetitions */
-export function newKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-}

@@ -17,6 +17,9 @@ interface Heard<T> {
   readonly refused: Refused | null
 }
 
+/** How long it takes at most until what was refused is asked for again, in ms. */
+const refusedMs = 3_000
+
 /**
  * @param ask null where there is nothing to ask for
  * @param what tells one question from another: the answers to the one before are forgotten
@@ -50,7 +53,7 @@ export function usePolled<T>(ask: (() => Promise<Answer<T>>) | null, everyMs: nu
         ? { of: what, value: answer.value, refused: null }
         : { of: what, value: before.of === what ? before.value : null, refused: answer.refused }))
       if (wanted) void run()
-      else timer = window.setTimeout(() => void run(), everyMs)
+      else timer = window.setTimeout(() => void run(), 'value' in answer ? everyMs : Math.min(everyMs, refusedMs))
     }
     const look = (): void => void run()
     round.current = look

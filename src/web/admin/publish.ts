@@ -65,8 +65,13 @@ function explain(refused: Refused): string {
   }
 }
 
-/** Whether the sale that is there is the one that was to be published: its answer was lost. */
+/** What a sale tells as it was published; what was left to the API is as it should be. */
+const toldAsGiven = ['name', 'startsAt', 'endsAt', 'holdAt', 'holdSeconds', 'maxHoldSeconds', 'paymentSeconds', 'lowStockAt'] as const
+
+/** Whether the sale that is there is the one that was to be published: its answer was lost. Units that it has sold are gone from its allocations, so those tell nothing. */
 function isTheSame(there: Sale, setup: SaleSetup, items: PublishSale['items']): boolean {
-  const prices = new Map(there.items?.map(({ sku, price }) => [sku, price.amount]))
-  return there.name === setup.name && prices.size === items.length && items.every(({ sku, price }) => prices.get(sku) === price?.amount)
+  const bySku = new Map(there.items?.map((item) => [item.sku, item]))
+  return toldAsGiven.every((name) => setup[name] === undefined || setup[name] === there[name])
+    && bySku.size === items.length
+    && items.every(({ sku, price, maxPerCart = null }) => bySku.get(sku)?.price.amount === price?.amount && bySku.get(sku)?.maxPerCart === maxPerCart)
 }

@@ -51,13 +51,13 @@ function quantiles(before: Latency | undefined, now: Latency | undefined): Quant
   if (now === undefined || now.count <= (before?.count ?? 0)) return { p50: null, p99: null }
   const were = new Map(before?.buckets.map(({ atMostSeconds, count }) => [atMostSeconds, count]))
   const buckets = now.buckets.map(({ atMostSeconds, count }) => ({ atMostMs: atMostSeconds * 1_000, count: count - (were.get(atMostSeconds) ?? 0) }))
-  const count = now.count - (before?.count ?? 0)
-  return { p50: quantile(buckets, count, 0.5), p99: quantile(buckets, count, 0.99) }
+  const calls = now.count - (before?.count ?? 0)
+  return { p50: quantile(buckets, calls, 0.5), p99: quantile(buckets, calls, 0.99) }
 }
 
 /** @returns where in its bucket a rank lies, if those in it came evenly: as good as a histogram can say. In ms */
-function quantile(buckets: readonly { atMostMs: number; count: number }[], count: number, share: number): number {
-  const rank = share * count
+function quantile(buckets: readonly { atMostMs: number; count: number }[], calls: number, share: number): number {
+  const rank = share * calls
   let [fromMs, below] = [0, 0]
   for (const { atMostMs, count: upTo } of buckets) {
     if (upTo >= rank) return upTo === below ? atMostMs : fromMs + ((atMostMs - fromMs) * (rank - below)) / (upTo - below)

@@ -1,7 +1,8 @@
 /** More units of an item, or fewer, with the reason that the ledger keeps. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Adjust, Adjustment } from '../../contract.js'
-import { inWords, newKey, type Operator } from './operator.js'
+import { newKey } from '../key.js'
+import { inWords, type Operator } from './operator.js'
 import { units } from './words.js'
 
 interface Props {

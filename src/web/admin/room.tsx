@@ -34,6 +34,8 @@ export function Room({ operator, onLeave }: Props) {
   const all = sales.value?.sales ?? []
   const sale = all.find(({ saleId }) => saleId === chosenId) ?? mostLively(all)
   const saleId = sale?.saleId ?? ''
+  // What is shown first stays, whatever becomes of it: it may be paused or ended here.
+  useEffect(() => setChosenId((chosen) => (chosen === '' ? saleId : chosen)), [saleId])
   const of = (path: string, kind: string) => (saleId === '' ? null : () => operator.ask<never>('GET', `${path}/${saleId}${kind}`))
   const figures = usePolled<SaleFigures>(of('/v1/admin/sales', '/figures'), figuresMs, `figures ${saleId}`)
   const audit = usePolled<AuditReport>(of('/v1/admin/sales', '/audit'), auditMs, `audit ${saleId}`)
@@ -77,7 +79,7 @@ export function Room({ operator, onLeave }: Props) {
           <button onClick={() => void openQueue()}>Queue’s jobs</button>
           <button onClick={onLeave}>Leave</button>
         </nav>
-        <HealthStrip health={health.value} />
+        <HealthStrip health={health} />
       </header>
       <main>
         <div role="status" class="trouble">

@@ -33,7 +33,7 @@ export function SaleFields({ currency, onCurrency }: Props) {
         </select>
       </label>
       <label>for, in seconds
-        <input name="holdSeconds" type="number" required min={1} max={86_400} step={1} defaultValue="600" />
+        <input name="heldSeconds" type="number" required min={1} max={86_400} step={1} defaultValue="600" />
       </label>
       <label>Low stock at
         <input name="lowStockAt" type="number" required min={0} max={1_000_000_000} step={1} defaultValue="5" />
@@ -50,15 +50,16 @@ SaleFields.read = (form: HTMLFormElement): SaleSetup => {
   const said = (name: string): string => String(data.get(name) ?? '').trim()
   // A local time, as it is typed, to the instant that it means here.
   const instant = (name: string) => (said(name) === '' ? {} : { [name]: new Date(said(name)).toISOString() })
-  const holdSeconds = Number(said('holdSeconds'))
+  const heldSeconds = Number(said('heldSeconds'))
   return {
     saleId: said('saleId'),
     name: said('name'),
     ...instant('startsAt'),
     ...instant('endsAt'),
-    holdAt: said('holdAt') === 'checkout' ? 'checkout' : 'cart',
-    holdSeconds,
-    maxHoldSeconds: Math.max(holdSeconds, usualLongestSeconds),
+    // Held from checkout on, units are an order's: until it has to be paid. A cart then shows interest only.
+    ...(said('holdAt') === 'checkout'
+      ? { holdAt: 'checkout', paymentSeconds: heldSeconds }
+      : { holdAt: 'cart', holdSeconds: heldSeconds, maxHoldSeconds: Math.max(heldSeconds, usualLongestSeconds) }),
     lowStockAt: Number(said('lowStockAt')),
   }
 }

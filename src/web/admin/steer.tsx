@@ -41,12 +41,12 @@ export function Steer({ sale, figures, operator, onChanged }: Props) {
         <div><dt>Sale</dt><dd>{sale.saleId}</dd></div>
         <div><dt>{sale.status === 'scheduled' ? 'Starts' : 'Started'}</dt><dd>{dayAndTime(sale.startsAt)}</dd></div>
         <div><dt>{sale.status === 'ended' ? 'Ended' : 'Ends'}</dt><dd>{sale.endsAt === null ? 'by hand' : dayAndTime(sale.endsAt)}</dd></div>
-        <div><dt>Holds</dt><dd>from {sale.holdAt === 'cart' ? 'cart' : 'checkout'}, {count(sale.holdSeconds)} s</dd></div>
+        <div><dt>Holds</dt><dd>from {sale.holdAt}, {count(sale.holdAt === 'cart' ? sale.holdSeconds : sale.paymentSeconds)} s</dd></div>
         <div><dt>Sold</dt><dd>{figures === null ? '–' : count(figures.items.reduce((sum, { sold }) => sum + sold, 0))}</dd></div>
         <div><dt>Orders in Postgres</dt><dd>{figures?.outbox ? count(figures.outbox.persistedOrders) : '–'}</dd></div>
       </dl>
       <div class="actions">
-        {(sale.status === 'open' || sale.status === 'scheduled') && <button disabled={busy} onClick={() => void steer('pause')}>Pause the sale</button>}
+        {sale.status === 'open' && <button disabled={busy} onClick={() => void steer('pause')}>Pause the sale</button>}
         {sale.status === 'paused' && <button class="primary" disabled={busy} onClick={() => void steer('resume')}>Resume the sale</button>}
         {sale.status !== 'ended' && <button class="danger" disabled={busy} onClick={() => dialog.current?.showModal()}>End the sale…</button>}
       </div>
