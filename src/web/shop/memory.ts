@@ -2,6 +2,7 @@
  * What outlives a reload and is shared by the tabs: the ids of the cart and of the order, and a request for a cart that has not
  * been answered yet.
  */
+import { newKey } from '../key.js'
 import type { LineRequest } from '../../contract.js'
 
 export interface Memory {
@@ -42,11 +43,6 @@ export function watchMemory(saleId: string, listener: () => void): void {
   addEventListener('storage', ({ key }) => {
     if (key === nameOf(saleId) || key === null) listener()
   })
-}
-
-/** @returns what nobody else comes up with; also where the page is served without TLS, and `crypto.randomUUID` is missing */
-export function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** Lets one tab after the other change the cart, so that two of them do not each make one. */
