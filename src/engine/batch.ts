@@ -11,7 +11,7 @@ export const queueBound = 4_096
 /** Calls that may be on their way at once. */
 const inFlightBound = 2
 /** Requests that have to wait for a second call: fewer cost less in one call once the first is back. */
-export const secondCallAt = 64
+export const secondCallAt = 12
 /** Times that a request may be told to come again, some thousand lapsed holds at a time. */
 const againBound = 10_000
 
