@@ -140,6 +140,28 @@ void tap.test('a declined card costs nothing, and another one pays', { timeout }
   await shopper.reads('Your order is paid and saved')
 })
 
+void tap.test('where units are held from checkout on, both may have the last one in their carts, and one gets it', { timeout }, async (t) => {
+  const { saleId, address } = await sale([ware('mug', 1)], { holdAt: 'checkout' })
+  const [one, other] = [await openCustomer(t, browser, address), await openCustomer(t, browser, address)]
+  const mug = named('mug', saleId)
+  await one.add(mug)
+  await one.reads('It is held for you once you check out.')
+  await other.item(mug).getByText('1 left, 1 in other customers’ carts').waitFor()
+  await other.add(mug)
+  for (const customer of [one, other]) await customer.reads('Kept for')
+  await one.checkOut()
+  await one.fillIn()
+  await one.page.getByRole('button', { name: /^Pay / }).waitFor()
+  await other.checkOut()
+  await other.fillIn()
+  await other.reads(`All that are left of ${mug} are in other customers’ carts.`)
+  await one.pay()
+  await one.reads('Your order is paid and saved')
+  await other.page.getByRole('button', { name: 'Continue to payment' }).click()
+  await other.reads(`${mug} is sold out.`)
+  t.match(await orderOf(one), { status: 'paid', items: [{ quantity: 1 }] })
+})
+
 void tap.test('a reload and the back button keep the cart, what was typed, and the order', { timeout }, async (t) => {
   const { saleId, address } = await sale([ware('mug', 5)])
   const shopper = await openCustomer(t, browser, address)

@@ -4,7 +4,8 @@ import { gzipSync } from 'node:zlib'
 import tap from 'tap'
 import type { PublishSale } from '../../src/contract.js'
 import { adminToken } from '../races/processes.js'
-import { call, openShop, publish, type Ware, ware } from '../races/shop.js'
+import { call, good, openShop, publish, readOrder, tell, type Ware, ware } from '../races/shop.js'
+import { moveTime } from '../redis.js'
 import { violations } from './axe.js'
 import { openBrowser } from './chromium.js'
 import { type Customer, openCustomer } from './customer.js'
@@ -16,7 +17,7 @@ const firstLoadBound = 60_000
 /** The smallest screen, and a large one. */
 const widths = [360, 1_440]
 
-const { apis: [api] } = await openShop(tap, { workers: 1 })
+const { apis: [api], redis } = await openShop(tap, { workers: 1 })
 const browser = await openBrowser(tap)
 
 async function sale(wares: readonly Ware[], more: Partial<PublishSale> = {}): Promise<{ saleId: string; address: string; name: string }> {
@@ -97,6 +98,35 @@ void tap.test('so is every state of a sale and of an order', { timeout }, async 
   await other.page.goto(`${coming.address}#checkout`)
   await other.reads('Your cart is empty')
   t.strictSame(await wrong(other), [], 'nothing to check out')
+})
+
+void tap.test('so is every end of an order that was not paid in time', { timeout }, async (t) => {
+  const { address, saleId } = await sale([ware('mug', 2), ware('pot', 2)])
+  const [one, other] = [await openCustomer(t, browser, address), await openCustomer(t, browser, address)]
+  const orders: string[] = []
+  for (const [customer, kind] of [[one, 'mug'], [other, 'pot']] as const) {
+    await customer.add(`Item ${kind}-${saleId}`)
+    await customer.checkOut()
+    await customer.fillIn()
+    await customer.page.getByRole('radio', { name: 'It goes through' }).waitFor()
+    orders.push((await customer.page.getByText(/^o\./).textContent())!)
+  }
+  const [orderId = '', lateId = ''] = orders
+  await call('DELETE', `${api}/v1/orders/${orderId}`)
+  await one.page.reload()
+  await one.reads('Your order is cancelled')
+  t.strictSame(await wrong(one), [], 'cancelled')
+  const { total } = good(await readOrder(api, orderId))
+  good(await tell(api, { eventId: orderId, type: 'payment.succeeded', orderId, paymentId: `late-${saleId}`, ...total }))
+  await one.page.reload()
+  await one.reads('You got your money back')
+  t.strictSame(await wrong(one), [], 'refunded')
+
+  await moveTime(redis, saleId, 3_600_000)
+  t.equal(good(await readOrder(api, lateId)).status, 'expired')
+  await other.page.reload()
+  await other.reads('The time to pay ran out')
+  t.strictSame(await wrong(other), [], 'expired')
 })
 
 void tap.test('the first load is small', { timeout }, async (t) => {
