@@ -97,7 +97,9 @@ const troubleWords = {
 
 /** What went well or wrong, and what has to wait: said once, politely. */
 function Lines({ state: { notice, trouble, live }, store }: { readonly state: State; readonly store: Store }) {
-  const calm = trouble !== null ? troubleWords[trouble] : live ? null : navigator.onLine ? 'The live numbers are interrupted. They come back by themselves.' : troubleWords.offline
+  // What was on its way when the connection went may still arrive: that is no sign of being back.
+  const waits = trouble ?? (navigator.onLine ? null : 'offline')
+  const calm = waits !== null ? troubleWords[waits] : live ? null : 'The live numbers are interrupted. They come back by themselves.'
   return (
     <div class="notices">
       <div role="status">{calm !== null && <p class="notice notice-calm">{calm}</p>}</div>
