@@ -147,10 +147,7 @@ function openFeed({ read, serialize, timers, onDropped, onIdle, isEnding }: Feed
       else await tell(joiners, sale)
     } catch (error) {
       // Who watches already keeps what it has, and hears of what changed once the sale can be read again.
-      for (const joiner of joiners) {
-        waiting -= 1
-        joiner.reject(error)
-      }
+      for (const joiner of joiners) joiner.reject(error)
     }
     inRound = false
     if (stopIfIdle()) return
@@ -159,10 +156,7 @@ function openFeed({ read, serialize, timers, onDropped, onIdle, isEnding }: Feed
   }
 
   function refuse(joiners: readonly Joining[], refusal: Refusal): void {
-    for (const joiner of joiners) {
-      waiting -= 1
-      joiner.resolve(refusal)
-    }
+    for (const joiner of joiners) joiner.resolve(refusal)
     if (refusal.refused === 'sale_not_found') end()
   }
 
@@ -193,7 +187,6 @@ function openFeed({ read, serialize, timers, onDropped, onIdle, isEnding }: Feed
       outlet.write(snapshot)
       if (isEnding()) outlet.end()
     }
-    waiting -= 1
     resolve(null)
   }
 
@@ -228,8 +221,15 @@ function openFeed({ read, serialize, timers, onDropped, onIdle, isEnding }: Feed
   return {
     watchers: () => outlets.size + waiting,
     join: (watcher) => new Promise((resolve, reject) => {
+      // Whatever it is told, it waits no more; a round that fails half-way tells those again who have their snapshot.
+      let waits = true
+      const told = <T>(settle: (what: T) => void) => (what: T): void => {
+        if (waits) waiting -= 1
+        waits = false
+        settle(what)
+      }
       waiting += 1
-      joining.push({ ...watcher, resolve, reject })
+      joining.push({ ...watcher, resolve: told(resolve), reject: told(reject) })
       if (started) return
       started = true
       void round()
