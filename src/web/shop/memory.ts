@@ -2,8 +2,8 @@
  * What outlives a reload and is shared by the tabs: the ids of the cart and of the order, and a request for a cart that has not
  * been answered yet.
  */
-import { newKey } from '../key.js'
 import type { LineRequest } from '../../contract.js'
+import { newKey } from '../key.js'
 
 export interface Memory {
   readonly cartId?: string
