@@ -60,13 +60,14 @@ const forbidCaching: onRequestHookHandler = (_request, reply, done) => {
 
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { engine, database, provider, settings, metrics = createMetrics(), watching = {} } = deps
-  const loggerInstance: FastifyBaseLogger = deps.logger ?? createLogger('silent')
+  const log: FastifyBaseLogger = deps.logger ?? createLogger('silent')
   const app = fastify({
-    loggerInstance,
+    // Where Fastify itself has a logger, it listens for the end of every answer, whether or not it then has anything to say.
+    logger: false,
     // Fastify's own lines hold URLs, and those hold ids.
     logController: new LogController({ disableRequestLogging: true }),
     // A line that is logged names its route; a logger a request would cost each of them more than its id is worth.
-    childLoggerFactory: (logger) => logger,
+    childLoggerFactory: () => log,
     bodyLimit,
     requestTimeout,
     http: { headersTimeout: requestTimeout, connectionsCheckingInterval, maxHeaderSize },
@@ -80,6 +81,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, strict: true } },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  app.log = log
   endConnections(app, requestTimeout)
   app.decorate('metrics', metrics)
   metrics.countRoutes(app)

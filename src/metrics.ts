@@ -2,9 +2,9 @@
  * What a process tells Prometheus. What happens on every request is counted in plain numbers, and becomes
  * metrics only when somebody scrapes.
  */
-import type { FastifyInstance, RouteOptions } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ProblemCode } from './problems.js'
+import { type CountedRoutes, createCountedRoutes } from './route-counts.js'
 
 /** What waits in the outbox of a sale, and what has left it for Postgres. */
 export interface OutboxState {
@@ -16,7 +16,7 @@ export interface OutboxState {
   readonly persisted: number
 }
 
-export interface Metrics {
+export interface Metrics extends CountedRoutes {
   readonly contentType: string
   /** @returns what a scrape is answered with */
   scrape(): Promise<string>
@@ -25,10 +25,6 @@ export interface Metrics {
   refused(code: ProblemCode): void
   /** For the engine: how many requests went to Redis in one call of a script. */
   batch(script: string, size: number): void
-  /** Counts every answer of a route by its pattern and status, with its duration. */
-  countRoutes(app: FastifyInstance): void
-  /** Counts an answer that no route gave. */
-  unrouted(status: number): void
   /** Reads the outboxes at every scrape. `read` has to be bounded in time; where it fails, the scrape goes on without. */
   watchOutboxes(read: () => Promise<readonly OutboxState[]>): void
   /** Counts those who watch a sale, at every scrape. */
@@ -45,9 +41,6 @@ declare module 'fastify' {
   }
 }
 
-/** Upper bounds of a request's duration, in seconds. */
-const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-
 /** @param ofAll where this process is one of several: what reads the metrics of all of them */
 export function createMetrics(ofAll?: (own: Registry) => () => Promise<string>): Metrics {
   const registry = new Registry()
@@ -62,15 +55,13 @@ export function createMetrics(ofAll?: (own: Registry) => () => Promise<string>):
     registers,
   })
   const slow = new Counter({ name: 'flash_sale_watchers_dropped_total', help: 'Watchers that were dropped because they read too slowly', registers })
-  const requests = countRequests(registry)
   return {
     contentType: registry.contentType,
     scrape: ofAll === undefined ? () => registry.metrics() : ofAll(registry),
     held,
     refused,
     batch: (script, size) => batches.observe({ script }, size),
-    countRoutes: requests.countRoutes,
-    unrouted: requests.unrouted,
+    ...createCountedRoutes(registry),
     watchOutboxes: (read) => watchOutboxes(registry, read),
     watchWatchers(count) {
       const watchers: Gauge = new Gauge({ name: 'flash_sale_watchers', help: 'Streams of events that are open', registers, collect: () => watchers.set(count()) })
@@ -94,64 +85,6 @@ function tally(registry: Registry, name: string, help: string, label: string): (
     },
   })
   return (value) => { counts.set(value, (counts.get(value) ?? 0) + 1) }
-}
-
-interface RouteCounts {
-  readonly method: string
-  readonly route: string
-  readonly byStatus: Map<number, number>
-}
-
-function countRequests(registry: Registry): Pick<Metrics, 'countRoutes' | 'unrouted'> {
-  const routes: RouteCounts[] = []
-  const requests = new Counter({
-    name: 'flash_sale_http_requests_total',
-    help: 'Answers, by route pattern and status',
-    labelNames: ['method', 'route', 'status'],
-    registers: [registry],
-    collect: () => {
-      requests.reset()
-      for (const { method, route, byStatus } of routes) {
-        for (const [status, count] of byStatus) requests.inc({ method, route, status }, count)
-      }
-    },
-  })
-  const durations = new Histogram({
-    name: 'flash_sale_http_request_duration_seconds',
-    help: 'From the headers of a request to the end of its answer',
-    labelNames: ['method', 'route'],
-    buckets: durationBuckets,
-    registers: [registry],
-  })
-
-  function countRoute(method: string, route: string): Map<number, number> {
-    const byStatus = new Map<number, number>()
-    routes.push({ method, route, byStatus })
-    return byStatus
-  }
-  const unrouted = countRoute('', 'none')
-
-  return {
-    unrouted: (status) => increment(unrouted, status),
-    countRoutes: (app) => {
-      // A hook of its own for every route: it knows its counters, and looks nothing up.
-      app.addHook('onRoute', (options: RouteOptions) => {
-        const method = String(options.method)
-        const byStatus = countRoute(method, options.url)
-        const duration = durations.labels(method, options.url)
-        const others = options.onResponse === undefined ? [] : [options.onResponse].flat()
-        options.onResponse = [...others, (_request, reply, done) => {
-          increment(byStatus, reply.statusCode)
-          duration.observe(reply.elapsedTime / 1_000)
-          done()
-        }]
-      })
-    },
-  }
-}
-
-function increment(byStatus: Map<number, number>, status: number): void {
-  byStatus.set(status, (byStatus.get(status) ?? 0) + 1)
 }
 
 function watchOutboxes(registry: Registry, read: () => Promise<readonly OutboxState[]>): void {

@@ -29,6 +29,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { en
   app.get('/v1/sales/:saleId/events', {
     // Whoever asks for the headers alone would be kept waiting.
     exposeHeadRoute: false,
+    config: { takesOver: true },
     schema: {
       tags: ['sales'],
       summary: 'What changes about a sale, as server-sent events',

@@ -122,6 +122,20 @@ void tap.test('however many watch, Redis is read once, and all get the same byte
   t.equal(new Set(watchers.slice(1).map((one) => one.body())).size, 1)
 })
 
+void tap.test('a stream is counted among the answers once it ends, whoever ends it', { timeout }, async (t) => {
+  const saleId = await shop.publish()
+  const { app, call, figure, watching } = await openWatched(t)
+  const answers = (status: number) => figure(`flash_sale_http_requests_total{method="GET",route="/v1/sales/:saleId/events",status="${status}"}`)
+  const watcher = await watch(t, app, saleId)
+  await watching(1)
+  t.notOk(await answers(200), 'not yet')
+  watcher.socket.destroy()
+  await until(async () => (await answers(200)) === 1)
+  t.equal(await figure('flash_sale_http_request_duration_seconds_count{method="GET",route="/v1/sales/:saleId/events"}'), 1)
+  refused(t, await call('GET', '/v1/sales/nowhere/events'), 'sale_not_found')
+  await until(async () => (await answers(404)) === 1)
+})
+
 void tap.test('nothing is read while nobody watches', { timeout }, async (t) => {
   const saleId = await shop.publish()
   const { app, clock, watching } = await openWatched(t)
