@@ -24,4 +24,4 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 USER node
 EXPOSE 3000
-CMD ["node", "dist/src/api.js"]
+CMD ["node", "--max-semi-space-size=64", "dist/src/api.js"]

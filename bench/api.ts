@@ -1,6 +1,7 @@
 /** An API process as it is shipped, and the processes that stand beside it. */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { apiFlags } from '../src/cli/processes.js'
 import { freePort, type Running, startBuilt, startOwn } from './processes.js'
 import type { Stage } from './stage.js'
 
@@ -19,7 +20,7 @@ export async function startApi(stage: Stage, processes = 1): Promise<Server> {
     PORT: String(port),
     RATE_LIMIT_MAX: '0',
     API_PROCESSES: String(processes),
-  }))
+  }, apiFlags))
   const address = `http://127.0.0.1:${port}`
   await Promise.race([ready(address), api.ended])
   return { ...api, address }
@@ -29,9 +30,9 @@ export async function startApi(stage: Stage, processes = 1): Promise<Server> {
 export const environment = ({ redisUrl, databaseUrl }: Stage): NodeJS.ProcessEnv =>
   ({ ...process.env, REDIS_URL: redisUrl, DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn' })
 
-/** Starts a server of the bench's own, which tells its port once it listens. */
+/** Starts a server of the bench's own, which tells its port once it listens; Node is told the same for it as for an API process. */
 export async function startServer(stage: Stage, file: string, args: readonly string[] = []): Promise<Server> {
-  const own = stage.own(startOwn(file, args))
+  const own = stage.own(startOwn(file, args, apiFlags))
   const [said] = (await Promise.race([once(own.child, 'message'), own.ended])) as [{ port: number }]
   return { ...own, address: `http://127.0.0.1:${said.port}` }
 }

@@ -23,9 +23,9 @@ export interface Running {
 }
 
 /** Starts a process of the build, as `npm run api` and `npm run worker` do. Its output is the bench's. */
-export function startBuilt(script: string, env: NodeJS.ProcessEnv): Running {
+export function startBuilt(script: string, env: NodeJS.ProcessEnv, flags: readonly string[] = []): Running {
   const file = fileURLToPath(new URL(`dist/${script}`, root))
-  return running(script, spawn(process.execPath, [file], { env, stdio: ['ignore', 'inherit', 'inherit'] }))
+  return running(script, spawn(process.execPath, [...flags, file], { env, stdio: ['ignore', 'inherit', 'inherit'] }))
 }
 
 /** Runs a command of the build to its end. @returns how long it took, its start included, and what it said @throws where it fails */
@@ -37,8 +37,8 @@ export async function runBuilt(script: string, args: readonly string[], env: Nod
 }
 
 /** Starts a process of the bench's own, with a channel for messages. */
-export function startOwn(file: string, args: readonly string[] = []): Running & { readonly child: ChildProcess } {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args)
+export function startOwn(file: string, args: readonly string[] = [], flags: readonly string[] = []): Running & { readonly child: ChildProcess } {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: [...process.execArgv, ...flags] })
   return { ...running(file, child), child }
 }
 

@@ -91,7 +91,7 @@ function roundsSection(rounds: Rounds, { pairs, seconds }: { pairs: number; seco
     '',
     `${crowds.join(' or ')} connections, each sending its next request once the last is answered, from a process of its own (autocannon); ${pairs} rounds of each kind in turns,`,
     `of about ${seconds} s and ${number(Math.max(...everyRound.map(({ answers }) => answers)), 0)} requests. One API process (\`dist/src/api.js\`), beside a process with an empty POST: plain Fastify with the same`,
-    'server options, body schema and answer schema, no plugin and no hook, answering a constant cart (`bench/peers/empty.ts`).',
+    'flags of Node, server options, body schema and answer schema, no plugin and no hook, answering a constant cart (`bench/peers/empty.ts`).',
     '',
     table(['', 'connections', 'requests/s', 'CPU of the server process, µs each', 'CPU of Redis, µs each', 'requests a call to Redis', 'p50 ms', 'p99 ms', 'errors'], rows),
     '',

@@ -59,7 +59,7 @@ export function createCountedRoutes(registry: Registry): CountedRoutes {
   const none = add('', 'none')
 
   return {
-    unrouted: (status) => count(none, status),
+    unrouted: (status) => tally(none, status),
     countRoutes(app) {
       app.decorateRequest('startedMs', 0)
       app.addHook('onRequest', (request, _reply, done) => {
@@ -70,7 +70,7 @@ export function createCountedRoutes(registry: Registry): CountedRoutes {
       app.addHook('onRoute', (options: RouteOptions) => {
         const counts = add(String(options.method), options.url)
         const answered = ({ startedMs }: FastifyRequest, { statusCode }: FastifyReply) => {
-          count(counts, statusCode)
+          tally(counts, statusCode)
           time(counts, (performance.now() - startedMs) / 1_000)
         }
         if (options.config?.takesOver) {
@@ -89,7 +89,7 @@ export function createCountedRoutes(registry: Registry): CountedRoutes {
   }
 }
 
-function count({ byStatus }: RouteCounts, status: number): void {
+function tally({ byStatus }: RouteCounts, status: number): void {
   byStatus.set(status, (byStatus.get(status) ?? 0) + 1)
 }
 

@@ -3,6 +3,12 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { birthOf, endProcess } from './servers/processes.js'
 
+/**
+ * What Node is told for an API process, as `npm run api` says it: how large, in MiB, the heap of what is new may become. Each of
+ * its collections copies all that the requests in flight have made, so fewer of them cost less.
+ */
+export const apiFlags: readonly string[] = ['--max-semi-space-size=64']
+
 /** The build, whose processes these are: this file is in `src/cli` of it. */
 const build = new URL('../../', import.meta.url)
 
@@ -17,10 +23,10 @@ export interface OwnProcess {
 }
 
 /** Starts one of the built processes; each of its lines is shown behind its name. */
-export async function startProcess(name: string, script: string, env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<OwnProcess> {
+export async function startProcess(name: string, script: string, env: NodeJS.ProcessEnv, flags: readonly string[], say: (line: string) => void): Promise<OwnProcess> {
   const mark = fileURLToPath(new URL(script, build))
   // A group of its own: a Ctrl-C in the terminal reaches only the launcher, which ends everything in the right order.
-  const child = spawn(process.execPath, ['--enable-source-maps', mark], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--enable-source-maps', ...flags, mark], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<{ code: number | null; how: string }>((done) => {
     child.on('error', (error) => done({ code: 1, how: error.message }))
     child.on('close', (code, signal) => done({ code, how: signal ?? `code ${code}` }))

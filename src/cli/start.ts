@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ApiSettings, readSettings, SettingsError } from '../config.js'
 import { DemoError, demoSaleId, demoSku, makeDemoSale } from './demo.js'
-import { type OwnProcess, startProcess } from './processes.js'
+import { apiFlags, type OwnProcess, startProcess } from './processes.js'
 import { bringUp, type Servers } from './servers.js'
 import { stopLeftovers } from './servers/record.js'
 import { ServersError } from './servers/surroundings.js'
@@ -72,8 +72,8 @@ async function start(): Promise<void> {
   const { code: failed } = await Promise.race([migrate.ended, aborted(signal)])
   if (failed !== 0) throw new StartError('The database could not be brought up to date; the line above says why.')
 
-  for (const [name, script] of [['api', 'src/api.js'], ['worker', 'workers/worker.js']] as const) {
-    const started = await begin(name, script, shared, servers)
+  for (const [name, script, flags] of [['api', 'src/api.js', apiFlags], ['worker', 'workers/worker.js', []]] as const) {
+    const started = await begin(name, script, shared, servers, flags)
     void started.ended.then(({ how }) => end.abort(new StartError(`The ${name} ended unexpectedly (${how}): shutting everything down.`)))
   }
 
@@ -83,8 +83,8 @@ async function start(): Promise<void> {
   say(greeting(address, sale, env['ADMIN_TOKEN'] ? 'the one given in ADMIN_TOKEN' : secrets.ADMIN_TOKEN, env['REDIS_URL'] && env['DATABASE_URL'] ? null : servers))
 }
 
-async function begin(name: string, script: string, environment: NodeJS.ProcessEnv, { remember }: Servers): Promise<OwnProcess> {
-  const started = await startProcess(name, script, environment, say)
+async function begin(name: string, script: string, environment: NodeJS.ProcessEnv, { remember }: Servers, flags: readonly string[] = []): Promise<OwnProcess> {
+  const started = await startProcess(name, script, environment, flags, say)
   processes.push(started)
   await remember(name, started.pid, started.mark)
   return started
