@@ -26,10 +26,16 @@ local function overLimit(n)
 end
 
 local made = 0
+-- The last cart of one line: in a flash sale the next one mostly says the same.
+local alikeText, alikeItem, alikeQuantity
 
 -- Reads the lines of a cart that is to be made.
 -- @returns how many there are, or nil where the text is none; whether one names no item of the sale; their total
 local function readNewLines(text)
+  if text == alikeText then
+    lineItems[1], lineQuantities[1] = alikeItem, alikeQuantity
+    return 1, nil, alikeItem.price * alikeQuantity
+  end
   made = made + 1
   local n, length, unknown, total = 0, 0, nil, 0
   for sku, digits in gmatch(text, '([^ =]+)=(%d+)') do
@@ -51,6 +57,7 @@ local function readNewLines(text)
   end
   -- Lines, one space between two of them, and nothing else.
   if length ~= (n > 0 and #text + 1 or #text) then return nil end
+  if n == 1 and not unknown then alikeText, alikeItem, alikeQuantity = text, lineItems[1], lineQuantities[1] end
   return n, unknown, total
 end
 

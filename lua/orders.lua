@@ -134,13 +134,19 @@ end
 
 -- @returns 'OK', status, cart, deadline, when units may return, then six words for each of the `n` lines that were read
 local function cartWords(id, status, deadline, n)
+  local head = 'OK ' .. status .. ' ' .. id .. format(' %d ', deadline)
+  -- As nearly every cart of a flash sale is: without a table of its own.
+  if n == 1 then
+    local it, quantity = lineItems[1], lineQuantities[1]
+    return head .. returnWord(mayReturn(it)) .. ' ' .. stockWords(it, quantity, quantity)
+  end
   local words, wanted = { '' }, false
   for i = 1, n do
     local it, quantity = lineItems[i], lineQuantities[i]
     words[i + 1] = stockWords(it, quantity, quantity)
     wanted = wanted or mayReturn(it)
   end
-  words[1] = format('OK %s %s %d %s', status, id, deadline, returnWord(wanted))
+  words[1] = head .. returnWord(wanted)
   return table.concat(words, ' ')
 end
 

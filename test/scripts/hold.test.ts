@@ -196,6 +196,24 @@ tap.test('where units are held at checkout, a cart only counts its interest, whi
   await scene.whole(t)
 })
 
+tap.test('carts of one batch that say the same are each decided for themselves, whatever comes between them', async (t) => {
+  const scene = await openScene(engine, redis, { items: { A: { allocation: 5, maxPerCart: 2 }, B: 5 } })
+  const ask = ['a . . A=2', 'b . . A=2', 'c . . B=1 A=1', 'd . . A=2', 'e . . A=3', 'f . . A=3', 'g . . Z=1', 'h . . Z=1', 'i . . B=1', 'j . . B=1', 'i2 key print B=1', 'i3 key print B=1']
+  t.strictSame(await scene.ask('hold', ...ask.map((words) => `C ${words}`)), [
+    `OK open a ${at(600)} - A 2 2500 5 3 0`,
+    `OK open b ${at(600)} - A 2 2500 5 1 2`,
+    `OK open c ${at(600)} ${at(600)} B 1 2500 5 4 0 A 1 2500 5 0 4`,
+    `INSUFFICIENT ${at(600)} A 2 2500 5 0 5`,
+    'LIMIT A 3 2', 'LIMIT A 3 2', 'ITEM_NOT_FOUND', 'ITEM_NOT_FOUND',
+    `OK open i ${at(600)} - B 1 2500 5 3 1`,
+    `OK open j ${at(600)} - B 1 2500 5 2 2`,
+    `OK open i2 ${at(600)} - B 1 2500 5 1 3`,
+    `OK open i2 ${at(600)} - B 1 2500 5 1 3`,
+  ])
+  t.match(await scene.counters('A'), { available: 0, inCarts: 5 })
+  await scene.whole(t)
+})
+
 tap.test('what is not a whole number refuses itself only', async (t) => {
   const scene = await openScene(engine, redis, { items: { A: 1_000 } })
   const mine = await scene.cart('A=1')
