@@ -6,26 +6,14 @@
 import type { AuditReport } from './contract.js'
 import type { Database } from './database.js'
 import type { Engine } from './engine/engine.js'
-import type { OutboxEntry } from './outbox.js'
+import type { SoldEntry } from './outbox.js'
 import { isRefusal, type Refusal } from './problems.js'
-
-/** Entries of the outbox that are read at a time. */
-const pageBound = 1_000
-
-type Lines = Extract<OutboxEntry, { kind: 'paid' }>['order']['lines']
-
-/** What an audit keeps of a paid entry: the outbox may hold hundreds of thousands. */
-interface Waiting {
-  readonly outboxId: string
-  readonly orderId: string
-  readonly lines: Lines
-}
 
 /** @throws where either store cannot say */
 export async function audit(saleId: string, engine: Engine, database: Database): Promise<AuditReport | Refusal> {
   const state = await engine.state(saleId)
   if (isRefusal(state)) return state
-  const waiting = await paidUpTo(engine, saleId, state.lastEntry)
+  const waiting = await engine.soldUpTo({ saleId, shard: 0 }, state.lastEntry)
   const snapshot = await database.saleSnapshot(saleId, state.lastEntry, waiting.map(({ orderId }) => orderId))
 
   // What left the outbox meanwhile is in Postgres, or was set apart there; what is still in it may be in Postgres already.
@@ -43,20 +31,10 @@ export async function audit(saleId: string, engine: Engine, database: Database):
   return { ok: violations.length === 0, checkedAt: new Date(state.atMs).toISOString(), items, violations }
 }
 
-async function paidUpTo(engine: Engine, saleId: string, lastEntry: string): Promise<Waiting[]> {
-  const paid: Waiting[] = []
-  for (let from = '-'; ;) {
-    const page = await engine.entries({ saleId, shard: 0 }, from, lastEntry, pageBound)
-    for (const entry of page) if (entry.kind === 'paid') paid.push({ outboxId: entry.outboxId, orderId: entry.order.orderId, lines: entry.order.lines })
-    if (page.length < pageBound) return paid
-    from = `(${page.at(-1)!.outboxId}`
-  }
-}
-
 /** @returns the lines of an entry that was set apart; one that nobody can read has none, and is missed by its units */
-function linesOf(entry: string): Lines {
+function linesOf(entry: string): SoldEntry['lines'] {
   try {
-    return (JSON.parse(entry) as { order?: { lines?: Lines } | null }).order?.lines ?? []
+    return (JSON.parse(entry) as { order?: { lines?: SoldEntry['lines'] } | null }).order?.lines ?? []
   } catch {
     return []
   }

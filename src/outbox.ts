@@ -62,6 +62,13 @@ export const OutboxEntry = Type.Union([
 ])
 export type OutboxEntry = Static<typeof OutboxEntry>
 
+/** What an entry has sold. */
+export interface SoldEntry {
+  readonly outboxId: string
+  readonly orderId: string
+  readonly lines: FinalOrder['lines']
+}
+
 const StreamId = Type.String({ pattern: '^[0-9]{1,20}-[0-9]{1,20}$' })
 /** The payload of a certify job: a sale that is closed. */
 export const CertifyJob = Type.Object({ certify: ClientId })

@@ -3,13 +3,15 @@
  */
 import { formatId } from '../ids.js'
 import { auditKey, type Shard, salesKey, shardKey, strayShard, workerKey } from '../keys.js'
-import type { OutboxEntry, ProviderPayment } from '../outbox.js'
+import type { OutboxEntry, ProviderPayment, SoldEntry } from '../outbox.js'
 import { type Core, shardOf } from './core.js'
-import { decodeEntry } from './decode.js'
+import { decodeEntry, decodeSold } from './decode.js'
 
 /** The consumer group of every outbox, and its one consumer: relays share the work entry by entry, not by name. */
 const group = 'postgres'
 const consumer = 'relay'
+/** Entries of an outbox that are looked through at a time. */
+const pageBound = 1_000
 /** How much sooner than its turn an audit may be, in milliseconds: loops are not exact. */
 const auditSlackMs = 500
 /** How long a sign of life of a worker is believed, in seconds. */
@@ -54,6 +56,8 @@ export interface Backstage {
   claimAgain(shard: Shard, idleMs: number, ids: readonly string[]): Promise<string[]>
   /** @returns the entries of a range that are still in the outbox, at most `count` */
   entries(shard: Shard, first: string, last: string, count: number): Promise<OutboxEntry[]>
+  /** @returns what the paid entries up to one have sold; there may be hundreds of thousands */
+  soldUpTo(shard: Shard, last: string): Promise<SoldEntry[]>
   /** Reads an entry that could not be read when it was set apart. */
   reread(shard: Shard, outboxId: string, fields: readonly string[]): Promise<OutboxEntry>
   /** Notes how many entries of a sale are set apart: as long as there are any, it is not closed. */
@@ -118,6 +122,19 @@ export function createBackstage(core: Core): Backstage {
       const currency = await currencyOf(shard)
       const rows = await core.redis().xrange(outbox(shard), first, last, 'COUNT', count)
       return rows.map(([id, fields]) => decodeEntry(shard, id, fields, currency))
+    },
+
+    async soldUpTo(shard, last) {
+      const sold: SoldEntry[] = []
+      for (let from = '-'; ;) {
+        const rows = await core.redis().xrange(outbox(shard), from, last, 'COUNT', pageBound)
+        for (const [id, fields] of rows) {
+          const entry = decodeSold(shard, id, fields)
+          if (entry !== null) sold.push(entry)
+        }
+        if (rows.length < pageBound) return sold
+        from = `(${rows.at(-1)![0]}`
+      }
     },
 
     async reread(shard, outboxId, fields) {

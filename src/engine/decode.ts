@@ -4,7 +4,7 @@
 import type { Cart, CartLine, Customer, Order, OrderStatus, Sale, SaleItem } from '../contract.js'
 import { formatId } from '../ids.js'
 import type { Shard } from '../keys.js'
-import type { CountersAfter, FinalOrder, OutboxEntry, RefundReason } from '../outbox.js'
+import type { CountersAfter, FinalOrder, OutboxEntry, RefundReason, SoldEntry } from '../outbox.js'
 import type { Refusal, ShortLine } from '../problems.js'
 import type { Catalogue } from './catalogue.js'
 
@@ -273,15 +273,19 @@ function finalOrder(record: readonly string[], shard: Shard, epoch: number, loca
       cartId: formatId('c', shard, epoch, local),
       saleId: shard.saleId,
       customer: JSON.parse(customer) as Customer,
-      lines: lines.split(' ').map((line) => {
-        const [sku, quantity, unitAmount] = line.split('=') as [string, string, string]
-        return { sku, quantity: Number(quantity), unitAmount: Number(unitAmount) }
-      }),
+      lines: orderLines(lines),
       totalAmount: Number(words[9]),
       currency,
       createdAtMs: Number(words[2]),
     },
   }
+}
+
+function orderLines(text: string): FinalOrder['lines'] {
+  return text.split(' ').map((line) => {
+    const [sku, quantity, unitAmount] = line.split('=') as [string, string, string]
+    return { sku, quantity: Number(quantity), unitAmount: Number(unitAmount) }
+  })
 }
 
 function counters(text: string): CountersAfter[] {
@@ -291,6 +295,14 @@ function counters(text: string): CountersAfter[] {
     after.push({ sku: words[i]!, allocation: Number(words[i + 1]), available: Number(words[i + 2]), held: Number(words[i + 3]), sold: Number(words[i + 4]) })
   }
   return after
+}
+
+/** @returns what a paid entry takes from its items, and nothing else of it; null for every other entry */
+export function decodeSold(shard: Shard, outboxId: string, [kind, text = '']: readonly string[]): SoldEntry | null {
+  if (kind !== 'paid') return null
+  const [head = '', , , lines = ''] = text.split('\n', 4)
+  const [local = '', epoch = ''] = head.split(' ', 2)
+  return lines === '' ? null : { outboxId, orderId: formatId('o', shard, Number(epoch), local), lines: orderLines(lines) }
 }
 
 /**
