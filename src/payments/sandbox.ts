@@ -18,6 +18,17 @@ const scanCount = 1_000
 const keptSeconds = 7 * 24 * 3_600
 const statusOfToken: ReadonlyMap<string, ChargeStatus> = new Map([['tok_ok', 'succeeded'], ['tok_declined', 'declined'], ['tok_pending', 'pending']])
 
+/** Keeps a charge with its fields; a status that stands already stays. Returns the one that stands. */
+const recordOnce = `#!lua
+local standing = redis.call('HGET', KEYS[1], 'status')
+if not standing then
+  redis.call('HSET', KEYS[1], 'status', unpack(ARGV, 2))
+elseif #ARGV > 2 then
+  redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return standing or ARGV[2]`
+
 /**
  * @param usable a client that never sends a command twice by itself; throws while Redis is away
  * @param options.warn where a start in production is told that no money moves
@@ -27,10 +38,7 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
 
   /** Writes a status unless there is one. @returns the one that stands */
   async function record(paymentId: string, status: RecordedStatus, about: Record<string, string | number> = {}): Promise<RecordedStatus> {
-    const key = sandboxKey(paymentId)
-    const replies = await usable().multi().hsetnx(key, 'status', status).hset(key, { seen: 1, ...about }).expire(key, keptSeconds).hget(key, 'status').exec()
-    const [error, standing] = replies?.[3] ?? [null, null]
-    if (error !== null) throw new Error('the sandbox could not keep a charge', { cause: error })
+    const standing = await usable().eval(recordOnce, 1, sandboxKey(paymentId), keptSeconds, status, ...Object.entries(about).flat())
     const known = recordedStatuses.find((candidate) => candidate === standing)
     if (known === undefined) throw new Error('the sandbox holds a charge that it does not understand')
     return known
