@@ -1,8 +1,10 @@
 -- Carts: make one, set a line. Each request takes everything it asks for, or nothing.
 --
--- ARGV, any number up to the batch's bound, each one request:
---   C <cart> <key or .> <fingerprint or .> <sku=quantity> …   a new cart; a sku comes once
---   S <epoch> <cart> <sku> <quantity>                         a line set to a quantity, as in lines.lua; 0 removes it
+-- ARGV, any number of requests up to the batch's bound:
+--   C <key or .> <fingerprint or .> <sku=quantity> …   a new cart; a sku comes once
+--   S <epoch> <cart> <sku> <quantity>                  a line set to a quantity, as in lines.lua; 0 removes it
+-- then as many ids that nothing has yet, one for the cart that each may make. So requests that are alike are one string
+-- here, and mostly looked into once: to make a string and to take it apart costs more than to take a unit.
 -- Replies: the epoch, then for each request
 --   OK open|checked_out <cart> <deadline> <return> (<sku> <own> <price> <quantity> <available> <others>)…
 --   INSUFFICIENT <return> (<sku> <requested> <price> <quantity> <available> <others>)…
@@ -61,9 +63,15 @@ local function readNewLines(text)
   return n, unknown, total
 end
 
-local function create(request)
-  local id, key, fingerprint, text = match(request, '^C (%S+) (%S+) (%S+) ?(.*)$')
-  if not id then return nil end
+local lastRequest, lastKey, lastFingerprint, lastText
+
+local function create(request, id)
+  if request ~= lastRequest then
+    lastRequest = request
+    lastKey, lastFingerprint, lastText = match(request, '^C (%S+) (%S+) ?(.*)$')
+  end
+  local key, fingerprint, text = lastKey, lastFingerprint, lastText
+  if not key then return nil end
 
   -- Whatever is wrong with the request itself comes first.
   local n, unknown, total = readNewLines(text)
@@ -93,7 +101,7 @@ local function create(request)
 
   for i = 1, n do addToCarts(lineItems[i], lineQuantities[i]) end
   local deadline = now + holdMs
-  putCart(id, deadline, n > 0 and now or 0, text)
+  if n > 0 then addCart(id, deadline, text) else putCart(id, deadline, 0, text) end
   if key ~= '.' then
     remember('c:' .. key, format('%s %s %d', fingerprint, id, now + KEY_RETENTION_MS), now + KEY_RETENTION_MS)
   end
@@ -101,8 +109,9 @@ local function create(request)
 end
 
 local operations = { C = create, S = setLine }
+local asked = #ARGV / 2
 
-return runBatch(function(request)
-  local operation = operations[string.sub(request, 1, 1)]
-  return operation and operation(request)
-end, true)
+return runBatch(function(request, i)
+  local operation = request == lastRequest and create or operations[string.sub(request, 1, 1)]
+  return operation and operation(request, ARGV[asked + i])
+end, true, asked)

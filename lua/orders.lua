@@ -132,13 +132,19 @@ local function openCart(id, idEpoch)
   return now < o.endedAt + CART_RETENTION_MS and 'CART_EXPIRED' or 'CART_NOT_FOUND'
 end
 
+-- What the last answer about one line has in common with the next: in a flash sale all but the cart and two numbers. No
+-- call that describes carts sells a unit, so what is left of an item stays.
+local lastWords, lastDeadline, lastItem, lastOwn
+
 -- @returns 'OK', status, cart, deadline, when units may return, then six words for each of the `n` lines that were read
 local function cartWords(id, status, deadline, n)
-  local head = 'OK ' .. status .. ' ' .. id .. format(' %d ', deadline)
-  -- As nearly every cart of a flash sale is: without a table of its own.
   if n == 1 then
-    local it, quantity = lineItems[1], lineQuantities[1]
-    return head .. returnWord(mayReturn(it)) .. ' ' .. stockWords(it, quantity, quantity)
+    local it, own, wanted = lineItems[1], lineQuantities[1], mayReturn(lineItems[1])
+    if wanted or it ~= lastItem or own ~= lastOwn or deadline ~= lastDeadline then
+      lastWords = format('%d %s %s %d %d %d', deadline, returnWord(wanted), it.sku, own, it.price, it.available + held(it))
+      lastDeadline, lastItem, lastOwn = deadline, not wanted and it, own
+    end
+    return format('OK %s %s %s %d %d', status, id, lastWords, it.available, it.inCarts + it.inOrders - own)
   end
   local words, wanted = { '' }, false
   for i = 1, n do
@@ -146,7 +152,7 @@ local function cartWords(id, status, deadline, n)
     words[i + 1] = stockWords(it, quantity, quantity)
     wanted = wanted or mayReturn(it)
   end
-  words[1] = head .. returnWord(wanted)
+  words[1] = format('OK %s %s %d %s', status, id, deadline, returnWord(wanted))
   return table.concat(words, ' ')
 end
 
@@ -208,8 +214,10 @@ local function commit()
     end
   end
   -- Not the stock and the orders: none of them changes without having been read.
+  assertWritable(CARTS, 'HLEN', newCarts)
   assertWritable(CARTS, 'HLEN', changedCarts)
   assertWritable(IDEMPOTENCY, 'HLEN', changedKeys)
+  assertWritable(DEADLINES, 'ZCARD', newCarts)
   assertWritable(DEADLINES, 'ZCARD', deadlines)
   assertWritable(RETENTION, 'ZCARD', retention)
   assertWritable(ATTEMPTS, 'ZCARD', attempts)
@@ -220,9 +228,12 @@ local function commit()
   wrote = writeHash(STOCK, changedItems, items, function(it)
     return format('%d %d %d %d %d %d %d', it.allocation, it.available, it.inCarts, it.inOrders, it.sold, it.price, it.limit)
   end) or wrote
-  wrote = writeHash(CARTS, changedCarts, carts) or wrote
+  -- New carts before what became of them.
+  callMany('HSET', CARTS, newCarts)
+  wrote = writeHash(CARTS, changedCarts, carts) or newAt ~= nil or wrote
   wrote = writeHash(ORDERS, changedOrders, orders, encodeOrder) or wrote
   wrote = writeHash(IDEMPOTENCY, changedKeys, idempotency) or wrote
+  callMany('ZADD', DEADLINES, newDeadlines)
   wrote = writeZset(DEADLINES, deadlines) or wrote
   wrote = writeZset(RETENTION, retention) or wrote
   wrote = writeZset(ATTEMPTS, attempts) or wrote
@@ -234,14 +245,15 @@ local function commit()
   if wrote then call('HSET', POLICY, 'clock', format('%d', now)) end
 end
 
--- Runs a batch: every ARGV is one request of words. A request that is malformed refuses itself only. While more has
+-- Runs a batch: an ARGV is one request of words. A request that is malformed refuses itself only. While more has
 -- lapsed than one call gives back, none is decided: a no could be a false one, and the numbers of a yes would be off.
+-- `decide` is given a request and its number; `count`: how many of ARGV are requests, where it is not all.
 -- @returns one reply a request, in order, the epoch before them; 'NO_SALE' where the sale is not known here
-local function runBatch(decide, writes)
+local function runBatch(decide, writes, count)
   if not published then return 'NO_SALE' end
   local more = reclaim()
   local replies = { policy[1] }
-  for i = 1, #ARGV do replies[i + 1] = more and 'MORE' or decide(ARGV[i]) or 'INVALID' end
+  for i = 1, count or #ARGV do replies[i + 1] = more and 'MORE' or decide(ARGV[i], i) or 'INVALID' end
   if writes then commit() end
   return replies
 end

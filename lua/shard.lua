@@ -132,15 +132,13 @@ end
 
 local deadlines = {} -- id → when it lapses, false: no longer at all
 local earliestKnown -- cache of `earliest`: nil not known, false none
+-- Carts that this call makes, as the arguments of HSET and ZADD, and when they lapse: tables by id would cost each of
+-- them more than its units do.
+local newCarts, newDeadlines, newAt = {}, {}, nil
 
--- `fresh`: nothing can stand in Redis under this id yet, so the earliest deadline can only come nearer.
-local function setDeadline(id, at, fresh)
+local function setDeadline(id, at)
   deadlines[id] = at
-  if not fresh then
-    earliestKnown = nil
-  elseif earliestKnown ~= nil and (not earliestKnown or at < earliestKnown) then
-    earliestKnown = at
-  end
+  earliestKnown = nil
 end
 
 -- @returns the next time at which anything of this shard can lapse, or false where nothing is held
@@ -149,6 +147,12 @@ local function earliest()
   local first = false
   for _, at in pairs(deadlines) do
     if at and (not first or at < first) then first = at end
+  end
+  for i = 2, #newDeadlines, 2 do
+    if deadlines[newDeadlines[i]] == nil then
+      if not first or newAt < first then first = newAt end
+      break
+    end
   end
   -- What the overlay has moved is no longer where Redis says; at most as many pages as the overlay has ids.
   local from, page, found = 0, nil, false
@@ -172,9 +176,12 @@ local retention = {} -- what to forget → when, false: not any more
 -- --- Carts ------------------------------------------------------------------------------------------------
 
 local carts, changedCarts = {}, {}
+local newCartsKnown = 0 -- how far `carts` has those that this call makes
 
 -- @returns the cart's record as text, or false
 local function cart(id)
+  for i = newCartsKnown + 1, #newCarts, 2 do carts[newCarts[i]] = newCarts[i + 1] end
+  newCartsKnown = #newCarts
   local raw = carts[id]
   if raw == nil then
     raw = call('HGET', CARTS, id)
@@ -183,18 +190,25 @@ local function cart(id)
   return raw
 end
 
--- The carts that one call makes have the same times, and to write a number as text is not cheap.
-local timesText, timesOf, timesSince
+-- All of them have the same times, and mostly the same lines; to write a number as text is not cheap.
+local newScore, newLines, newRecord
+
+-- A cart that has not been before and has units; all of a call have one deadline.
+local function addCart(id, deadline, lines)
+  if not newAt then newAt, newScore = deadline, format('%d', deadline) end
+  if lines ~= newLines then newLines, newRecord = lines, format('%s %d %s', newScore, now, lines) end
+  local n = #newCarts
+  newCarts[n + 1], newCarts[n + 2] = id, newRecord
+  newDeadlines[n + 1], newDeadlines[n + 2] = newScore, id
+  if earliestKnown ~= nil and (not earliestKnown or newAt < earliestKnown) then earliestKnown = newAt end
+end
 
 -- `before`: its lines until now, nil where it is new.
 local function putCart(id, deadline, firstUnitAt, lines, before)
-  if timesOf ~= deadline or timesSince ~= firstUnitAt then
-    timesText, timesOf, timesSince = format('%d %d ', deadline, firstUnitAt), deadline, firstUnitAt
-  end
-  carts[id] = timesText .. lines
+  carts[id] = format('%d %d %s', deadline, firstUnitAt, lines)
   changedCarts[id] = true
   if lines ~= '' then
-    setDeadline(id, deadline, not before)
+    setDeadline(id, deadline)
     if before == '' then retention['c:' .. id] = false end
   else
     -- It holds nothing, so nothing waits for its deadline, least of all the end of its sale.

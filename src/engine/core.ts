@@ -9,7 +9,7 @@ import { type Batcher, createBatcher, type Reply } from './batch.js'
 import { type Catalogue, createCatalogues } from './catalogue.js'
 import type { Connection } from './connection.js'
 import { createReplicas, type ReplicaOptions } from './replicas.js'
-import { runScript, type ScriptName } from './scripts.js'
+import { runScript, type ScriptName, withNewIds } from './scripts.js'
 
 /** The scripts that take a batch of requests. */
 export type BatchedScript = 'hold' | 'remove' | 'read' | 'checkout' | 'begin' | 'settle' | 'cancel'
@@ -53,6 +53,12 @@ export function createCore({ connection, replicas: asked, nothingPublished, onBa
   const redis = () => connection.usable()
   const run: Core['run'] = (script, shard, args = []) => runScript(redis(), script, shard, args)
 
+  function send(script: BatchedScript, shard: Shard, requests: readonly string[]): Promise<unknown> {
+    if (script === 'hold') return run(script, shard, withNewIds(requests))
+    if (script === 'settle' && replicas !== null) return replicas.run(script, shard, requests)
+    return run(script, shard, requests)
+  }
+
   function batcher(script: BatchedScript, shard: Shard): Batcher {
     let its = batchers.get(script)
     if (its === undefined) batchers.set(script, (its = new Map()))
@@ -61,7 +67,7 @@ export function createCore({ connection, replicas: asked, nothingPublished, onBa
     if (known === undefined) {
       const all = its
       known = createBatcher({
-        send: (requests) => (script === 'settle' && replicas !== null ? replicas.run(script, shard, requests) : run(script, shard, requests)),
+        send: (requests) => send(script, shard, requests),
         onBatch: (size) => onBatch?.(script, size),
         // A read changes nothing: those that ask the same share one answer. And it gives nothing back itself, so it would
         // count the same lapsed holds for ever.

@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Cart, type Customer, type LineRequest, maxCartLines, maxQuantity, type Order, type Sale, type SaleItem } from '../contract.js'
-import { newLocalId, parseId } from '../ids.js'
+import { parseId } from '../ids.js'
 import { salesKey, shardKey } from '../keys.js'
 import { isRefusal, type Refusal } from '../problems.js'
 import { overloaded, shed } from './batch.js'
@@ -119,7 +119,7 @@ export function createStorefront(core: Core): Storefront {
       const shard = shardOf(saleId)
       // No key can be a dot.
       const key = idempotencyKey === undefined ? '. .' : `${idempotencyKey} ${fingerprint(words)}`
-      const reply = await core.ask('hold', shard, `C ${newLocalId()} ${key} ${words.join(' ')}`)
+      const reply = await core.ask('hold', shard, `C ${key} ${words.join(' ')}`)
       if (reply === shed) return overloaded
       if (reply === null) return core.missing('sale_not_found')
       return decodeCart(reply.words, shard, reply.epoch, catalogue)

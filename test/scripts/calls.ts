@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis'
 import type { Engine } from '../../src/engine/engine.js'
 import type { ScriptName } from '../../src/engine/scripts.js'
+import { newLocalId } from '../../src/ids.js'
 import type { ShardKeyName } from '../../src/keys.js'
 import { at, customerJson, openScene, type Scene } from './scene.js'
 
@@ -34,7 +35,7 @@ export const calls: Readonly<Record<ScriptName, Call>> = {
   hold: {
     keys: ['policy', 'stock', 'carts', 'idempotency', 'deadlines', 'retention'],
     // Where nothing lapses, the carts and what is kept are written and never read.
-    prepare: async () => ['C new key print A=1'],
+    prepare: async () => ['C key print A=1', newLocalId()],
   },
   remove: { keys: reclaims, prepare: whileOthersLapse(async (scene) => [`1 ${await scene.cart('A=1')}`]) },
   read: {

@@ -79,6 +79,26 @@ tap.test('within one batch, too, units may return when the first hold can lapse'
   t.equal(replies[43]!.split(' ')[1], String(at(600)))
 })
 
+tap.test('a cart that one batch makes may be the first to lapse, and no longer once it is empty', async (t) => {
+  const scene = await openScene(engine, redis, { items: { A: 1, B: 9 }, paymentSeconds: 900, pendingSeconds: 900 })
+  await scene.order('A=1')
+  const short = 'C x . . A=1'
+  const replies = await scene.ask('hold', short, 'C mine . . B=1', short, 'S 1 mine B 0', short, 'C other . . B=2', short)
+  const returns = [0, 2, 4, 6].map((i) => Number(replies[i]!.split(' ')[1]))
+  t.strictSame(returns, [at(900), at(600), at(900), at(600)])
+  await scene.whole(t)
+  t.strictSame(await redis.zrange(scene.key('deadlines'), 0, String(at(600)), 'BYSCORE'), ['other'])
+})
+
+tap.test('in one batch whoever takes the last unit is told when others may return, and nobody before', async (t) => {
+  const scene = await openScene(engine, redis, { items: { A: 3 } })
+  t.strictSame(await scene.ask('hold', 'C a . . A=1', 'C b . . A=1', 'C c . . A=1'), [
+    `OK open a ${at(600)} - A 1 2500 3 2 0`,
+    `OK open b ${at(600)} - A 1 2500 3 1 1`,
+    `OK open c ${at(600)} ${at(600)} A 1 2500 3 0 2`,
+  ])
+})
+
 tap.test('nothing lapses sooner than units may return, a declined payment of an overdue order included', async (t) => {
   const scene = await openScene(engine, redis, { items: { A: 1 }, paymentSeconds: 600, pendingSeconds: 900 })
   const order = await scene.order('A=1')
@@ -105,7 +125,7 @@ tap.test('an item that the sale does not have is not found', async (t) => {
 tap.test('a sale that nobody published is not known', async (t) => {
   const scene = await openScene(engine, redis)
   await redis.del(scene.key('policy'))
-  t.equal(await scene.run('hold', 'C x . . A=1'), 'NO_SALE')
+  t.equal(await scene.run('hold', 'C . . A=1', 'x'), 'NO_SALE')
 })
 
 tap.test('a cart has a hundred lines and no more', async (t) => {

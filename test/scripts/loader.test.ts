@@ -54,7 +54,7 @@ tap.test('loading makes every script known at once', async (t) => {
 tap.test('a Redis that has forgotten its scripts gets them again, in the middle of a sale, and does each thing once', async (t) => {
   const { saleId } = await publishSale(engine, { items: { A: 100 } })
   const shard = { saleId, shard: 0 }
-  const hold = (id: string) => runScript(redis, 'hold', shard, [`C ${id} . . A=1`])
+  const hold = (id: string) => runScript(redis, 'hold', shard, ['C . . A=1', id])
   await hold(newLocalId())
   await redis.script('FLUSH')
   t.match(await hold('forgotten'), ['1', /^OK open forgotten /])
@@ -89,6 +89,6 @@ tap.test('whatever else goes wrong in a script is the caller’s to know, and le
   const { saleId } = await publishSale(engine)
   const shard = { saleId, shard: 0 }
   await redis.hset(`fs:{${saleId}.0}:stock`, 'A', '10 11 0 0 0 2500 0')
-  await t.rejects(runScript(redis, 'hold', shard, ['C x . . A=1']), /INVARIANT A: allocation 10, available 10, in carts 1/)
+  await t.rejects(runScript(redis, 'hold', shard, ['C . . A=1', 'x']), /INVARIANT A: allocation 10, available 10, in carts 1/)
   t.equal(await redis.exists(`fs:{${saleId}.0}:carts`, `fs:{${saleId}.0}:deadlines`), 0)
 })

@@ -36,6 +36,18 @@ tap.test('a storefront sees the sale with its items in the order in which it was
   })
 })
 
+tap.test('carts that say the same are each told their own deadline', async (t) => {
+  const scene = await openScene(engine, redis, { items: { A: 9, B: 9 } })
+  const first = await scene.cart('A=1')
+  await scene.time(5)
+  const [second, third] = [await scene.cart('A=1'), await scene.cart('B=1')]
+  t.strictSame(await scene.ask('read', ...[first, second, third].map((id) => `C 1 ${id}`)), [
+    `OK open ${first} ${at(600)} - A 1 2500 9 7 1`,
+    `OK open ${second} ${at(605)} - A 1 2500 9 7 1`,
+    `OK open ${third} ${at(605)} - B 1 2500 9 8 0`,
+  ])
+})
+
 tap.test('a sale is scheduled, open, paused or ended, to the millisecond', async (t) => {
   const scene = await openScene(engine, redis, { startsAtMs: at(10), endsAtMs: at(20) })
   const status = async () => (await scene.one('read', 'P')).split(' ')[1]

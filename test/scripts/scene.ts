@@ -56,6 +56,12 @@ export function orderReply(reply: string): OrderReply {
   }
 }
 
+/** @returns the arguments of hold.lua. Here a new cart stands with its request, as `C <cart> …`; the script takes it by itself. */
+export function holdArgs(requests: readonly string[]): string[] {
+  const words = requests.map((request) => request.replace(/^C [^ ]+/, 'C'))
+  return [...words, ...requests.map((request) => /^C ([^ ]+)/.exec(request)?.[1] ?? newLocalId())]
+}
+
 export interface Scene {
   readonly saleId: string
   readonly shard: Shard
@@ -102,7 +108,7 @@ export async function openScene(engine: Engine, redis: Redis, overrides?: SaleOv
     saleId,
     shard,
     async ask(script, ...requests) {
-      const replies = await runScript(redis, script, shard, requests)
+      const replies = await runScript(redis, script, shard, script === 'hold' ? holdArgs(requests) : requests)
       if (!Array.isArray(replies)) throw new Error(String(replies))
       return replies.slice(1).map(String)
     },

@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis'
 import tap, { type Test } from 'tap'
 import { type Engine } from '../../src/engine/engine.js'
-import { type ScriptName, scriptNames, scripts } from '../../src/engine/scripts.js'
+import { type ScriptName, scriptNames, scripts, withNewIds } from '../../src/engine/scripts.js'
 import { readers, troubledRedis } from '../races/trouble.js'
 import { assertWhole, counters, dump, freshEngine, publishSale } from '../redis.js'
 import { prepareCall } from './calls.js'
@@ -119,7 +119,8 @@ tap.test('a script that is killed on its way has written nothing', async (t) => 
     const { scene, words } = prepared.get(script)!
     const before = await dump(redis)
     const over = new AbortController()
-    const running = scene.run(script, ...Array.from({ length: manyRequests }, () => words[0]!))
+    const requests = Array.from({ length: manyRequests }, () => String(words[0]))
+    const running = scene.run(script, ...(script === 'hold' ? withNewIds(requests.slice(manyRequests / 2)) : requests))
       .catch((error: Error) => error)
       .finally(() => over.abort())
     // Until it has begun there is nothing to kill.
