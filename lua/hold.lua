@@ -1,12 +1,12 @@
 -- Carts: make one, set a line. Each request takes everything it asks for, or nothing.
 --
--- ARGV, any number of requests up to the batch's bound:
+-- ARGV: how many requests there are, up to the batch's bound; as many ids that nothing has yet, one for the cart that each may
+-- make; then the requests as runs of those that are alike, each run one request and how often it comes:
 --   C <key or .> <fingerprint or .> <sku=quantity> …   a new cart; a sku comes once
 --   S <epoch> <cart> <sku> <quantity>                  a line set to a quantity, as in lines.lua; 0 removes it
--- then as many ids that nothing has yet, one for the cart that each may make. So requests that are alike are one string
--- here, and mostly looked into once: to make a string and to take it apart costs more than to take a unit.
--- Replies: the epoch, then for each request
+-- Replies: the epoch, then in the requests' order '<how many> <words>', as many requests as have that answer in common:
 --   OK open|checked_out <cart> <deadline> <return> (<sku> <own> <price> <quantity> <available> <others>)…
+--     '.' for a cart: each has the one of its own id, and what the one before it has taken is no longer `available` but `others`
 --   INSUFFICIENT <return> (<sku> <requested> <price> <quantity> <available> <others>)…
 --   LIMIT (<sku> <requested> <limit>)…    SALE_NOT_OPEN <startsAt> <now>    MORE: call again
 --   SALE_ENDED CART_NOT_FOUND CART_EXPIRED CART_CHECKED_OUT ITEM_NOT_FOUND KEY_REUSED LINES TOTAL INVALID
@@ -28,16 +28,10 @@ local function overLimit(n)
 end
 
 local made = 0
--- The last cart of one line: in a flash sale the next one mostly says the same.
-local alikeText, alikeItem, alikeQuantity
 
 -- Reads the lines of a cart that is to be made.
 -- @returns how many there are, or nil where the text is none; whether one names no item of the sale; their total
 local function readNewLines(text)
-  if text == alikeText then
-    lineItems[1], lineQuantities[1] = alikeItem, alikeQuantity
-    return 1, nil, alikeItem.price * alikeQuantity
-  end
   made = made + 1
   local n, length, unknown, total = 0, 0, nil, 0
   for sku, digits in gmatch(text, '([^ =]+)=(%d+)') do
@@ -59,26 +53,29 @@ local function readNewLines(text)
   end
   -- Lines, one space between two of them, and nothing else.
   if length ~= (n > 0 and #text + 1 or #text) then return nil end
-  if n == 1 and not unknown then alikeText, alikeItem, alikeQuantity = text, lineItems[1], lineQuantities[1] end
   return n, unknown, total
 end
 
-local lastRequest, lastKey, lastFingerprint, lastText
+-- @returns how many of `most` carts of the lines that were read can be made with one answer, one at the least: what units
+-- may return is only said from the last unit on, and so the last that there are go by themselves
+local function madeAtOnce(n, most)
+  if not holdsAtCart then return 1 end
+  for i = 1, n do most = math.min(most, math.ceil(lineItems[i].available / lineQuantities[i]) - 1) end
+  return math.max(1, most)
+end
 
-local function create(request, id)
-  if request ~= lastRequest then
-    lastRequest = request
-    lastKey, lastFingerprint, lastText = match(request, '^C (%S+) (%S+) ?(.*)$')
-  end
-  local key, fingerprint, text = lastKey, lastFingerprint, lastText
-  if not key then return nil end
+-- @returns the answer to the first of `most` requests that are alike, and how many of them it is for: a refusal changes
+-- nothing, so all of them hear the same
+local function create(request, most, at)
+  local key, fingerprint, text = match(request, '^C (%S+) (%S+) ?(.*)$')
+  if not key then return nil, most end
 
   -- Whatever is wrong with the request itself comes first.
   local n, unknown, total = readNewLines(text)
-  if not n then return nil end
-  if n > MAX_LINES then return 'LINES' end
-  if unknown then return 'ITEM_NOT_FOUND' end
-  if total > MAX_AMOUNT then return 'TOTAL' end
+  if not n then return nil, most end
+  if n > MAX_LINES then return 'LINES', most end
+  if unknown then return 'ITEM_NOT_FOUND', most end
+  if total > MAX_AMOUNT then return 'TOTAL', most end
 
   local reused = false
   if key ~= '.' then
@@ -86,7 +83,7 @@ local function create(request, id)
     if record then
       local seen, cartMade, keptUntil = match(record, '^(%S+) (%S+) (%d+)$')
       if tonumber(keptUntil) > now then
-        if seen == fingerprint then return describeCart(cartMade, epoch) end
+        if seen == fingerprint then return describeCart(cartMade, epoch), most end
         reused = true
       end
     end
@@ -94,24 +91,48 @@ local function create(request, id)
 
   -- An empty cart takes nothing, so it may be made at any time.
   local refusal = n > 0 and notOpen()
-  if refusal then return refusal end
-  if reused then return 'KEY_REUSED' end
+  if refusal then return refusal, most end
+  if reused then return 'KEY_REUSED', most end
   refusal = overLimit(n) or insufficient(n)
-  if refusal then return refusal end
+  if refusal then return refusal, most end
 
-  for i = 1, n do addToCarts(lineItems[i], lineQuantities[i]) end
-  local deadline = now + holdMs
-  if n > 0 then addCart(id, deadline, text) else putCart(id, deadline, 0, text) end
+  local id, deadline, times = ARGV[at], now + holdMs, 1
+  if n == 0 then
+    putCart(id, deadline, 0, text)
+  else
+    if key == '.' then times = madeAtOnce(n, most) end
+    local record = cartRecord(deadline, now, text)
+    for i = at, at + times - 1 do addCart(ARGV[i], deadline, record) end
+    for i = 1, n do addToCarts(lineItems[i], lineQuantities[i]) end
+  end
   if key ~= '.' then
     remember('c:' .. key, format('%s %s %d', fingerprint, id, now + KEY_RETENTION_MS), now + KEY_RETENTION_MS)
   end
-  return cartWords(id, 'open', deadline, n)
+  local words = cartWords(times > 1 and '.' or id, 'open', deadline, n)
+  for i = 1, n do addToCarts(lineItems[i], lineQuantities[i] * (times - 1)) end
+  return words, times
 end
 
 local operations = { C = create, S = setLine }
-local asked = #ARGV / 2
 
-return runBatch(function(request, i)
-  local operation = request == lastRequest and create or operations[string.sub(request, 1, 1)]
-  return operation and operation(request, ARGV[asked + i])
-end, true, asked)
+if not published then return 'NO_SALE' end
+local asked = tonumber(ARGV[1])
+local replies = { policy[1] }
+if reclaim() then
+  replies[2] = format('%d MORE', asked)
+else
+  local at = 2 -- where in ARGV the id of the next request is
+  for run = asked + 2, #ARGV, 2 do
+    local request, left = ARGV[run], tonumber(ARGV[run + 1])
+    local operation = operations[string.sub(request, 1, 1)]
+    while left > 0 do
+      local words, times
+      if operation then words, times = operation(request, left, at) end
+      words, times = words or 'INVALID', times or 1
+      replies[#replies + 1] = format('%d %s', times, words)
+      at, left = at + times, left - times
+    end
+  end
+end
+commit()
+return replies

@@ -132,19 +132,11 @@ local function openCart(id, idEpoch)
   return now < o.endedAt + CART_RETENTION_MS and 'CART_EXPIRED' or 'CART_NOT_FOUND'
 end
 
--- What the last answer about one line has in common with the next: in a flash sale all but the cart and two numbers. No
--- call that describes carts sells a unit, so what is left of an item stays.
-local lastWords, lastDeadline, lastItem, lastOwn
-
 -- @returns 'OK', status, cart, deadline, when units may return, then six words for each of the `n` lines that were read
 local function cartWords(id, status, deadline, n)
   if n == 1 then
-    local it, own, wanted = lineItems[1], lineQuantities[1], mayReturn(lineItems[1])
-    if wanted or it ~= lastItem or own ~= lastOwn or deadline ~= lastDeadline then
-      lastWords = format('%d %s %s %d %d %d', deadline, returnWord(wanted), it.sku, own, it.price, it.available + held(it))
-      lastDeadline, lastItem, lastOwn = deadline, not wanted and it, own
-    end
-    return format('OK %s %s %s %d %d', status, id, lastWords, it.available, it.inCarts + it.inOrders - own)
+    local it, own = lineItems[1], lineQuantities[1]
+    return format('OK %s %s %d %s %s', status, id, deadline, returnWord(mayReturn(it)), stockWords(it, own, own))
   end
   local words, wanted = { '' }, false
   for i = 1, n do
@@ -247,13 +239,12 @@ end
 
 -- Runs a batch: an ARGV is one request of words. A request that is malformed refuses itself only. While more has
 -- lapsed than one call gives back, none is decided: a no could be a false one, and the numbers of a yes would be off.
--- `decide` is given a request and its number; `count`: how many of ARGV are requests, where it is not all.
 -- @returns one reply a request, in order, the epoch before them; 'NO_SALE' where the sale is not known here
-local function runBatch(decide, writes, count)
+local function runBatch(decide, writes)
   if not published then return 'NO_SALE' end
   local more = reclaim()
   local replies = { policy[1] }
-  for i = 1, count or #ARGV do replies[i + 1] = more and 'MORE' or decide(ARGV[i], i) or 'INVALID' end
+  for i = 1, #ARGV do replies[i + 1] = more and 'MORE' or decide(ARGV[i]) or 'INVALID' end
   if writes then commit() end
   return replies
 end

@@ -190,22 +190,24 @@ local function cart(id)
   return raw
 end
 
--- All of them have the same times, and mostly the same lines; to write a number as text is not cheap.
-local newScore, newLines, newRecord
+local newScore -- `newAt` as text: to write a number as text is not cheap
 
 -- A cart that has not been before and has units; all of a call have one deadline.
-local function addCart(id, deadline, lines)
+local function addCart(id, deadline, record)
   if not newAt then newAt, newScore = deadline, format('%d', deadline) end
-  if lines ~= newLines then newLines, newRecord = lines, format('%s %d %s', newScore, now, lines) end
   local n = #newCarts
-  newCarts[n + 1], newCarts[n + 2] = id, newRecord
+  newCarts[n + 1], newCarts[n + 2] = id, record
   newDeadlines[n + 1], newDeadlines[n + 2] = newScore, id
   if earliestKnown ~= nil and (not earliestKnown or newAt < earliestKnown) then earliestKnown = newAt end
 end
 
+local function cartRecord(deadline, firstUnitAt, lines)
+  return format('%d %d %s', deadline, firstUnitAt, lines)
+end
+
 -- `before`: its lines until now, nil where it is new.
 local function putCart(id, deadline, firstUnitAt, lines, before)
-  carts[id] = format('%d %d %s', deadline, firstUnitAt, lines)
+  carts[id] = cartRecord(deadline, firstUnitAt, lines)
   changedCarts[id] = true
   if lines ~= '' then
     setDeadline(id, deadline)

@@ -8,8 +8,9 @@ import type { ProblemCode, Refusal } from '../problems.js'
 import { type Batcher, createBatcher, type Reply } from './batch.js'
 import { type Catalogue, createCatalogues } from './catalogue.js'
 import type { Connection } from './connection.js'
+import { runHolds } from './hold-call.js'
 import { createReplicas, type ReplicaOptions } from './replicas.js'
-import { runScript, type ScriptName, withNewIds } from './scripts.js'
+import { runScript, type ScriptName } from './scripts.js'
 
 /** The scripts that take a batch of requests. */
 export type BatchedScript = 'hold' | 'remove' | 'read' | 'checkout' | 'begin' | 'settle' | 'cancel'
@@ -54,7 +55,7 @@ export function createCore({ connection, replicas: asked, nothingPublished, onBa
   const run: Core['run'] = (script, shard, args = []) => runScript(redis(), script, shard, args)
 
   function send(script: BatchedScript, shard: Shard, requests: readonly string[]): Promise<unknown> {
-    if (script === 'hold') return run(script, shard, withNewIds(requests))
+    if (script === 'hold') return runHolds(redis(), shard, requests)
     if (script === 'settle' && replicas !== null) return replicas.run(script, shard, requests)
     return run(script, shard, requests)
   }

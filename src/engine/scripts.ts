@@ -4,7 +4,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
-import { newLocalId } from '../ids.js'
 import { type Shard, shardKeyNames, shardKeys } from '../keys.js'
 
 export const scriptNames = [
@@ -43,11 +42,6 @@ export const scripts: Readonly<Record<ScriptName, Script>> = Object.fromEntries(
 /** Loads every script, so that none has to be sent whole on the way of a request. */
 export async function loadScripts(redis: Redis): Promise<void> {
   await Promise.all(scriptNames.map((name) => redis.script('LOAD', scripts[name].source)))
-}
-
-/** @returns the arguments of hold.lua: the requests, and an id for the cart that each may make */
-export function withNewIds(requests: readonly string[]): string[] {
-  return [...requests, ...requests.map(newLocalId)]
 }
 
 /**

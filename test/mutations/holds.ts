@@ -44,6 +44,27 @@ export const holds: readonly Mutation[] = [
     tests: ['test/scripts/hold.test.ts'],
   },
   {
+    name: 'made-at-once',
+    broken: 'Carts that are alike are made without a look at what is left for each',
+    promise: oversold,
+    edits: [{ file: hold, find: 'for i = 1, n do most = math.min(most, math.ceil(lineItems[i].available / lineQuantities[i]) - 1) end', replace: '' }],
+    tests: ['test/scripts/hold.test.ts'],
+  },
+  {
+    name: 'own-numbers',
+    broken: 'Of carts that were made at once each is told the stock that the first one saw',
+    promise: 'Every answer says what is left beside what others hold',
+    edits: [{ file: 'src/engine/hold-call.ts', find: 'taken: Number(parts[i + 1])', replace: 'taken: 0' }],
+    tests: ['test/scripts/hold.test.ts'],
+  },
+  {
+    name: 'overtaken',
+    broken: 'Whoever wants an item is decided before others who asked for it earlier',
+    promise: 'Those of a batch are decided in order',
+    edits: [{ file: 'src/engine/hold-call.ts', find: 'if (sku === undefined) lastOf.clear()\n        else lastOf.set(sku, last)', replace: 'if (sku !== undefined) lastOf.set(sku, last)' }],
+    tests: ['test/scripts/hold.test.ts'],
+  },
+  {
     name: 'limit',
     broken: 'A new cart may have more of an item than `maxPerCart`',
     promise: 'No cart gets more of an item than one may have',
@@ -61,7 +82,10 @@ export const holds: readonly Mutation[] = [
     name: 'reclaim',
     broken: 'What has lapsed is not given back',
     promise: 'What lapses is available to the very next request',
-    edits: [{ file: orders, find: 'local more = reclaim()', replace: 'local more = false' }],
+    edits: [
+      { file: orders, find: 'local more = reclaim()', replace: 'local more = false' },
+      { file: hold, find: 'if reclaim() then', replace: 'if false then' },
+    ],
     tests: ['test/scripts/lapse.test.ts'],
   },
   {

@@ -16,8 +16,6 @@ const cutsInOneSale = 4
 /** Callers of the script whose reply is lost, at the most, and others who ask meanwhile. */
 const callersBound = 6
 const othersBound = 4
-/** Arguments of hold.lua to a request: the request itself, and a new id. */
-const argsOfHold = 2
 /** How often somebody asks again before that counts as never being answered. */
 const asksBound = 10
 /** Of a hundred lost replies: those where nothing comes in their stead, and those where the one to whoever asks again is lost as well. */
@@ -85,10 +83,10 @@ async function round(shop: CutShop, book: Book, briefSaleId: string, name: Scrip
   }
   for (const caller of [...callers, ...others]) await caller.done()
 
-  function note(args: number, manner: Manner, unanswered: number): void {
+  function note(args: readonly string[], manner: Manner, unanswered: number): void {
     tally.lost.set(name, (tally.lost.get(name) ?? 0) + 1)
     if (manner === 'silence') tally.silent += 1
-    const requests = !isCrowd || name === 'stray' ? 1 : name === 'hold' ? args / argsOfHold : args
+    const requests = !isCrowd || name === 'stray' ? 1 : name === 'hold' ? Number(args[0]) : args.length
     if (requests > 1) tally.shared += 1
     tally.largest = Math.max(tally.largest, requests)
     if (unanswered < requests) t.fail(`the reply of ${name} to ${requests} requests was lost, and ${unanswered} heard so`)

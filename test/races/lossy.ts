@@ -12,8 +12,8 @@ export type Manner = 'break' | 'silence'
 
 /** The next reply of one script. */
 export interface Loss {
-  /** How many arguments its call had; null as long as no reply was lost. */
-  readonly args: number | null
+  /** The arguments that its call had; null as long as no reply was lost. */
+  readonly args: readonly string[] | null
   /** Loses nothing any more. */
   end(): void
 }
@@ -24,12 +24,12 @@ export interface LossyLine extends Forwarder {
 }
 
 export async function lossyLine(t: Test, targetPort: number): Promise<LossyLine> {
-  let next: { readonly digest: string; readonly manner: Manner; args: number | null } | null = null
+  let next: { readonly digest: string; readonly manner: Manner; args: readonly string[] | null } | null = null
 
   const join: Join = (client, upstream) => {
     const commands = reader()
     const replies = reader()
-    let losing: { readonly at: number; readonly args: number; readonly loss: NonNullable<typeof next> } | null = null
+    let losing: { readonly at: number; readonly args: readonly string[]; readonly loss: NonNullable<typeof next> } | null = null
     let sent = 0
     let answered = 0
 
@@ -64,7 +64,7 @@ export async function lossyLine(t: Test, targetPort: number): Promise<LossyLine>
   return {
     ...line,
     loseReply(digest, manner) {
-      const loss = { digest, manner, args: null }
+      const loss: NonNullable<typeof next> = { digest, manner, args: null }
       next = loss
       return {
         get args() { return loss.args },
@@ -116,16 +116,16 @@ function endOf(bytes: Buffer, from: number): number {
   return after
 }
 
-/** @returns how many arguments a command gives to the script with this digest, by whichever name it calls it; null for any other command */
-function argsOf(command: Buffer, digest: string): number | null {
+/** @returns the arguments that a command gives to the script with this digest, by whichever name it calls it; null for any other command */
+function argsOf(command: Buffer, digest: string): string[] | null {
   const words: string[] = []
-  for (let at = command.indexOf(lineEnd) + lineEnd.length; at < command.length && words.length < 3;) {
+  for (let at = command.indexOf(lineEnd) + lineEnd.length; at < command.length;) {
     const from = command.indexOf(lineEnd, at) + lineEnd.length
     at = endOf(command, at)
     words.push(command.toString('utf8', from, at - lineEnd.length))
   }
-  const [name = '', script = '', keys] = words
+  const [name = '', script = '', keys, ...rest] = words
   const called = name.toUpperCase() === 'EVAL' ? createHash('sha1').update(script).digest('hex') : script
   if (!/^EVAL(SHA)?$/i.test(name) || called !== digest) return null
-  return Number(command.toString('latin1', 1, command.indexOf(lineEnd))) - words.length - Number(keys)
+  return rest.slice(Number(keys))
 }

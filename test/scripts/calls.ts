@@ -35,7 +35,7 @@ export const calls: Readonly<Record<ScriptName, Call>> = {
   hold: {
     keys: ['policy', 'stock', 'carts', 'idempotency', 'deadlines', 'retention'],
     // Where nothing lapses, the carts and what is kept are written and never read.
-    prepare: async () => ['C key print A=1', newLocalId()],
+    prepare: async () => [1, newLocalId(), 'C key print A=1', 1],
   },
   remove: { keys: reclaims, prepare: whileOthersLapse(async (scene) => [`1 ${await scene.cart('A=1')}`]) },
   read: {

@@ -82,8 +82,9 @@ tap.test('within one batch, too, units may return when the first hold can lapse'
 tap.test('a cart that one batch makes may be the first to lapse, and no longer once it is empty', async (t) => {
   const scene = await openScene(engine, redis, { items: { A: 1, B: 9 }, paymentSeconds: 900, pendingSeconds: 900 })
   await scene.order('A=1')
-  const short = 'C x . . A=1'
-  const replies = await scene.ask('hold', short, 'C mine . . B=1', short, 'S 1 mine B 0', short, 'C other . . B=2', short)
+  // Whoever asks for the same is answered together, so each asks for more.
+  const short = (units: number) => `C x . . A=${units}`
+  const replies = await scene.ask('hold', short(1), 'C mine . . B=1', short(2), 'S 1 mine B 0', short(3), 'C other . . B=2', short(4))
   const returns = [0, 2, 4, 6].map((i) => Number(replies[i]!.split(' ')[1]))
   t.strictSame(returns, [at(900), at(600), at(900), at(600)])
   await scene.whole(t)
@@ -97,6 +98,45 @@ tap.test('in one batch whoever takes the last unit is told when others may retur
     `OK open b ${at(600)} - A 1 2500 3 1 1`,
     `OK open c ${at(600)} ${at(600)} A 1 2500 3 0 2`,
   ])
+})
+
+tap.test('those who ask for the same in one batch are decided together, in their turn at the item, and each is told what is its own', async (t) => {
+  const scene = await openScene(engine, redis, { items: { A: 9, B: 9 } })
+  const until = at(600)
+  t.strictSame(await scene.ask('hold', 'C a . . A=1', 'C b . . B=2', 'C c . . A=1', 'C d . . B=2 A=1', 'C x . . C=1', 'C e . . A=1', 'C f . . B=2 A=1', 'C y . . C=1'), [
+    `OK open a ${until} - A 1 2500 9 8 0`,
+    `OK open b ${until} - B 2 2500 9 7 0`,
+    `OK open c ${until} - A 1 2500 9 7 1`,
+    `OK open d ${until} - B 2 2500 9 5 2 A 1 2500 9 6 2`,
+    'ITEM_NOT_FOUND',
+    `OK open e ${until} - A 1 2500 9 5 3`,
+    `OK open f ${until} - B 2 2500 9 3 4 A 1 2500 9 4 4`,
+    'ITEM_NOT_FOUND',
+  ])
+  for (const id of ['a', 'c', 'e']) t.match(await scene.one('read', `C 1 ${id}`), `OK open ${id} ${until} - A 1 2500 9 4 4`)
+  await scene.whole(t)
+})
+
+tap.test('of carts that are alike as many are made as the scarcest of their lines allows', async (t) => {
+  const scene = await openScene(engine, redis, { items: { A: 9, B: 5 } })
+  const until = at(600)
+  t.strictSame(await scene.ask('hold', ...['a', 'b', 'c', 'd'].map((id) => `C ${id} . . A=1 B=2`)), [
+    `OK open a ${until} - A 1 2500 9 8 0 B 2 2500 5 3 0`,
+    `OK open b ${until} - A 1 2500 9 7 1 B 2 2500 5 1 2`,
+    'INSUFFICIENT - B 2 2500 5 1 4',
+    'INSUFFICIENT - B 2 2500 5 1 4',
+  ])
+  await scene.whole(t)
+})
+
+tap.test('where units are held from the checkout on, a cart takes none from those that come with it', async (t) => {
+  const scene = await openScene(engine, redis, { items: { A: 2 }, holdAt: 'checkout' })
+  t.strictSame(await scene.ask('hold', ...['a', 'b', 'c'].map((id) => `C ${id} . . A=1`)), [
+    `OK open a ${at(600)} - A 1 2500 2 2 0`,
+    `OK open b ${at(600)} - A 1 2500 2 2 1`,
+    `OK open c ${at(600)} - A 1 2500 2 2 2`,
+  ])
+  await scene.whole(t)
 })
 
 tap.test('nothing lapses sooner than units may return, a declined payment of an overdue order included', async (t) => {
@@ -125,7 +165,7 @@ tap.test('an item that the sale does not have is not found', async (t) => {
 tap.test('a sale that nobody published is not known', async (t) => {
   const scene = await openScene(engine, redis)
   await redis.del(scene.key('policy'))
-  t.equal(await scene.run('hold', 'C . . A=1', 'x'), 'NO_SALE')
+  t.equal(await scene.run('hold', 1, 'x', 'C . . A=1', 1), 'NO_SALE')
 })
 
 tap.test('a cart has a hundred lines and no more', async (t) => {

@@ -54,13 +54,13 @@ tap.test('loading makes every script known at once', async (t) => {
 tap.test('a Redis that has forgotten its scripts gets them again, in the middle of a sale, and does each thing once', async (t) => {
   const { saleId } = await publishSale(engine, { items: { A: 100 } })
   const shard = { saleId, shard: 0 }
-  const hold = (id: string) => runScript(redis, 'hold', shard, ['C . . A=1', id])
+  const hold = (id: string) => runScript(redis, 'hold', shard, [1, id, 'C . . A=1', 1])
   await hold(newLocalId())
   await redis.script('FLUSH')
-  t.match(await hold('forgotten'), ['1', /^OK open forgotten /])
+  t.match(await hold('forgotten'), ['1', /^1 OK open forgotten /])
   await redis.script('FLUSH')
   const carts = await Promise.all(Array.from({ length: 20 }, () => hold(newLocalId())))
-  t.ok(carts.every((reply) => Array.isArray(reply) && /^OK /.test(String(reply[1]))))
+  t.ok(carts.every((reply) => Array.isArray(reply) && /^1 OK /.test(String(reply[1]))))
   await redis.script('FLUSH')
   t.match(await engine.item(saleId, 'A'), { stock: { quantity: 100, available: 78, inCarts: 22 } })
 })
@@ -89,6 +89,6 @@ tap.test('whatever else goes wrong in a script is the caller’s to know, and le
   const { saleId } = await publishSale(engine)
   const shard = { saleId, shard: 0 }
   await redis.hset(`fs:{${saleId}.0}:stock`, 'A', '10 11 0 0 0 2500 0')
-  await t.rejects(runScript(redis, 'hold', shard, ['C . . A=1', 'x']), /INVARIANT A: allocation 10, available 10, in carts 1/)
+  await t.rejects(runScript(redis, 'hold', shard, [1, 'x', 'C . . A=1', 1]), /INVARIANT A: allocation 10, available 10, in carts 1/)
   t.equal(await redis.exists(`fs:{${saleId}.0}:carts`, `fs:{${saleId}.0}:deadlines`), 0)
 })

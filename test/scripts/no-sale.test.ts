@@ -1,6 +1,6 @@
 /** Of a sale that Redis does not have, no script tells, takes or gives back anything. */
 import tap from 'tap'
-import { runScript, type ScriptName, withNewIds } from '../../src/engine/scripts.js'
+import { runScript, type ScriptName } from '../../src/engine/scripts.js'
 import { dump, freshEngine } from '../redis.js'
 import { customer, customerJson, openScene, type Scene } from './scene.js'
 
@@ -18,7 +18,7 @@ async function questions(scene: Scene): Promise<Question[]> {
   const [cart, order, pending] = [await scene.cart('A=1'), await scene.order('A=1'), await scene.pending('p1', 'A=1')]
   const ask = (script: ScriptName, ...words: (string | number)[]): Question => ({ script, words, reply: 'NO_SALE' })
   return [
-    ask('hold', ...withNewIds(['C key print A=1', `S 1 ${cart} A 2`])),
+    ask('hold', 2, 'made', 'other', 'C key print A=1', 1, `S 1 ${cart} A 2`, 1),
     ask('remove', `1 ${cart}`, `S 1 ${cart} A 0`),
     ask('read', 'P', 'A', 'I A', `C 1 ${cart}`, `O 1 ${order}`),
     ask('checkout', `1 ${cart} ${customerJson}`),

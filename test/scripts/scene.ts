@@ -4,6 +4,7 @@
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import type { BatchedScript, Engine } from '../../src/engine/engine.js'
+import { runHolds } from '../../src/engine/hold-call.js'
 import { runScript, type ScriptName } from '../../src/engine/scripts.js'
 import { formatId, newLocalId } from '../../src/ids.js'
 import type { Shard } from '../../src/keys.js'
@@ -56,10 +57,10 @@ export function orderReply(reply: string): OrderReply {
   }
 }
 
-/** @returns the arguments of hold.lua. Here a new cart stands with its request, as `C <cart> …`; the script takes it by itself. */
-export function holdArgs(requests: readonly string[]): string[] {
-  const words = requests.map((request) => request.replace(/^C [^ ]+/, 'C'))
-  return [...words, ...requests.map((request) => /^C ([^ ]+)/.exec(request)?.[1] ?? newLocalId())]
+/** Asks hold.lua. Here a new cart stands with its request, as `C <cart> …`; the script takes it by itself. */
+function hold(redis: Redis, shard: Shard, requests: readonly string[]): Promise<unknown> {
+  const ids = requests.map((request) => /^C ([^ ]+)/.exec(request)?.[1] ?? newLocalId())
+  return runHolds(redis, shard, requests.map((request) => request.replace(/^C [^ ]+/, 'C')), ids)
 }
 
 export interface Scene {
@@ -108,7 +109,7 @@ export async function openScene(engine: Engine, redis: Redis, overrides?: SaleOv
     saleId,
     shard,
     async ask(script, ...requests) {
-      const replies = await runScript(redis, script, shard, script === 'hold' ? holdArgs(requests) : requests)
+      const replies = await (script === 'hold' ? hold(redis, shard, requests) : runScript(redis, script, shard, requests))
       if (!Array.isArray(replies)) throw new Error(String(replies))
       return replies.slice(1).map(String)
     },
