@@ -154,7 +154,9 @@ tap.test('an operator kills the script that a batch of customers is in: all of i
     while (!asked.signal.aborted) killed += await killer.script('KILL').then(() => 1, () => 0)
   })()
   const replies: Reply<unknown>[] = []
-  for (let round = 0; round < 4; round += 1) replies.push(...(await Promise.all(Array.from({ length: 100 }, () => shop.take(saleId, lines)))))
+  // Each has a key, so that the script is at it for long: those who ask for the same are decided at once.
+  const take = (round: number, customer: number) => shop.take(saleId, lines, `${round}-${customer}`)
+  for (let round = 0; round < 4; round += 1) replies.push(...(await Promise.all(Array.from({ length: 100 }, (_, customer) => take(round, customer)))))
   asked.abort()
   await killing
   const [done, not] = [replies.filter(({ status }) => status === 201), replies.filter(({ status }) => status !== 201)]
