@@ -18,8 +18,8 @@ const attempts = 1_000
 const failedKept = 1_000
 /** How long a job of a worker that died stays with it, in milliseconds. */
 const lockMs = 10_000
-/** Jobs that one worker process runs at once: one writes while another reads. */
-const concurrency = 2
+/** Jobs that one worker process runs at once: one is read and one is made ready while Postgres writes another. */
+const concurrency = 3
 
 /** BullMQ waits for a Redis that is away; a job that is added twice has one id. */
 const openConnection = (redisUrl: string) => new Redis(redisUrl, { maxRetriesPerRequest: null })
