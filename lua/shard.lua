@@ -317,10 +317,13 @@ end
 -- Lua's stack bounds what one call can be given.
 local CALL_BOUND = 4000
 
+-- @returns the sum of the numbers that Redis answers
 local function callMany(command, key, list)
+  local sum = 0
   for from = 1, #list, CALL_BOUND do
-    call(command, key, unpack(list, from, math.min(from + CALL_BOUND - 1, #list)))
+    sum = sum + call(command, key, unpack(list, from, math.min(from + CALL_BOUND - 1, #list)))
   end
+  return sum
 end
 
 -- Writes a map's changed fields: two calls at the most, whatever their number.
