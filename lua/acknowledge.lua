@@ -7,33 +7,33 @@
 -- Replies: the number of entries that left
 
 local group = ARGV[1]
-local ids, idsOf = {}, { paid = {}, refund = {}, dead = {}, other = {} }
-local records, marked = {}, {} -- fields and values of HSET; the orders that are among them
+local ids, paid, dead, others = {}, {}, {}, {}
+local records = {} -- orders and their records, marked, as the arguments of HSET
 
 -- Everything is read before the first write: an order that cannot be, keeps its entry in the outbox.
 for i = 2, #ARGV, 3 do
   local id, kind, orderId = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local itsKind = idsOf[kind]
-  ids[#ids + 1], itsKind[#itsKind + 1] = id, id
-  local raw = orderId ~= '-' and not marked[orderId] and call('HGET', ORDERS, orderId)
+  local alike = kind == 'paid' and paid or kind == 'dead' and dead or others
+  ids[#ids + 1], alike[#alike + 1] = id, id
+  local forgotten = 'o:' .. orderId
+  local raw = orderId ~= '-' and not retention[forgotten] and call('HGET', ORDERS, orderId)
   -- The last word of the first line is what changes, and after money went back the first one: hundreds of records are not
   -- taken apart for that.
   local head, rest = match(raw or '', '^([^\n]*) 0(\n.*)$')
   if head then
     if kind == 'refund' then head = string.gsub(head, '^%S+', 'refunded') end
-    marked[orderId] = true
     records[#records + 1], records[#records + 2] = orderId, head .. ' 1' .. rest
-    retention['o:' .. orderId] = now + PERSISTED_RETENTION_MS
+    retention[forgotten] = now + PERSISTED_RETENTION_MS
   end
 end
 assertWritable(RETENTION, 'ZCARD', retention)
-local paid, dead = callMany('XDEL', OUTBOX, idsOf.paid), callMany('XDEL', OUTBOX, idsOf.dead)
-local left = paid + dead + callMany('XDEL', OUTBOX, idsOf.refund) + callMany('XDEL', OUTBOX, idsOf.other)
+local paidLeft, deadLeft = callMany('XDEL', OUTBOX, paid), callMany('XDEL', OUTBOX, dead)
+local left = paidLeft + deadLeft + callMany('XDEL', OUTBOX, others)
 for from = 1, #ids, CALL_BOUND do
   call('XACK', OUTBOX, group, unpack(ids, from, math.min(from + CALL_BOUND - 1, #ids)))
 end
-if paid > 0 then call('HINCRBY', POLICY, 'persisted', paid) end
-if dead > 0 then call('HINCRBY', POLICY, 'dead', dead) end
+if paidLeft > 0 then call('HINCRBY', POLICY, 'persisted', paidLeft) end
+if deadLeft > 0 then call('HINCRBY', POLICY, 'dead', deadLeft) end
 callMany('HSET', ORDERS, records)
 commit()
 return left

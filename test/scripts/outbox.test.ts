@@ -12,6 +12,7 @@ async function sell(scene: Scene, count: number): Promise<string[]> {
   for (let i = 0; i < count; i += 1) ids.push(await scene.paid(`p${Math.random()}`, 'A=1'))
   return ids
 }
+const stateOf = (scene: Scene) => engine.outboxes().then((all) => all.find(({ saleId }) => saleId === scene.saleId))
 const entriesOf = (scene: Scene, range: OutboxRange | null) =>
   range === null ? Promise.resolve([]) : engine.entries(scene.shard, range.first, range.last, range.count)
 
@@ -103,7 +104,7 @@ tap.test('acknowledged twice, an entry is counted once', async (t) => {
   await engine.acknowledge(scene.shard, entries)
   await engine.acknowledge(scene.shard, [...entries, ...entries])
   t.strictSame(await dump(redis), before, 'nor is it kept longer')
-  t.match(await engine.outboxes().then((all) => all.find(({ saleId }) => saleId === scene.saleId)), { length: 0, oldestMs: null, persisted: 3 })
+  t.match(await stateOf(scene), { length: 0, oldestMs: null, persisted: 3 })
 })
 
 tap.test('an order that has been forgotten is never made again', async (t) => {
@@ -127,7 +128,7 @@ tap.test('once its refund was made an order is refunded, and kept an hour', asyn
   await scene.settle(id, 'ext', 'succeeded', 1)
   await engine.acknowledge(scene.shard, await engine.entries(scene.shard, '-', '+', 10))
   t.match(await engine.order(scene.orderId(id)), { status: 'refunded', persisted: true, payBy: null, payment: { paymentId: 'ext', status: 'succeeded' } })
-  t.match(await engine.outboxes().then((all) => all.find(({ saleId }) => saleId === scene.saleId)), { persisted: 0 }, 'it is not counted as sold')
+  t.match(await stateOf(scene), { persisted: 0 }, 'it is not counted as sold')
   await scene.time(3_600)
   await scene.run('sweep')
   t.equal(await scene.one('read', `O 1 ${id}`), 'ORDER_NOT_FOUND')
@@ -147,7 +148,7 @@ tap.test('a shrink that Postgres has leaves the outbox', async (t) => {
   await engine.adjust(scene.saleId, 'A', -1, 'adj')
   await engine.acknowledge(scene.shard, await engine.entries(scene.shard, '-', '+', 10))
   t.equal(await redis.xlen(scene.key('outbox')), 0)
-  t.match(await engine.outboxes().then((all) => all.find(({ saleId }) => saleId === scene.saleId)), { persisted: 0 }, 'it is not counted as sold')
+  t.match(await stateOf(scene), { persisted: 0 }, 'it is not counted as sold')
 })
 
 tap.test('the counters of the entries follow one another as the units were sold', async (t) => {
