@@ -18,13 +18,11 @@ export const staleMs = 15_000
 /** Persists a range without a job. A Redis that is full takes none, and only what leaves the outbox makes room in it. */
 type PersistNow = (job: PersistJob) => Promise<void>
 
-/** Hands out everything new of one outbox. @returns the number of entries */
-export async function relay(engine: Engine, queue: WorkQueue, shard: Shard, persistNow: PersistNow): Promise<number> {
-  let handedOut = 0
+/** Hands out what is new of one outbox: full ranges, and a last one of what there is by then. */
+export async function relay(engine: Engine, queue: WorkQueue, shard: Shard, persistNow: PersistNow): Promise<void> {
   for (;;) {
     const range = await engine.claim(shard, jobBound, outstandingBound)
-    if (range === null) return handedOut
-    handedOut += range.count
+    if (range === null) return
     const job = { ...shard, first: range.first, last: range.last }
     try {
       await queue.add(job)
@@ -32,6 +30,8 @@ export async function relay(engine: Engine, queue: WorkQueue, shard: Shard, pers
       if (!(await engine.full())) throw error
       await persistNow(job)
     }
+    // What comes from now on gathers until the next turn.
+    if (range.count < jobBound) return
   }
 }
 
@@ -50,13 +50,13 @@ function carries(job: PersistJob, shard: Shard, id: string): boolean {
  * Hands out again what was handed out long ago and has no job: its relay died before it added one, or the queue gave
  * the job up or forgot it.
  */
-export async function redeliver(engine: Engine, queue: WorkQueue, log: Logger, shard: Shard, persistNow: PersistNow): Promise<number> {
+export async function redeliver(engine: Engine, queue: WorkQueue, log: Logger, shard: Shard, persistNow: PersistNow): Promise<void> {
   const stale = await engine.stale(shard, staleMs, outstandingBound)
-  if (stale.length === 0) return 0
+  if (stale.length === 0) return
   if (await engine.full()) {
     // No job runs now, whether or not there is one.
     for (const range of ranges(shard, stale)) await persistNow(range)
-    return stale.length
+    return
   }
   const jobs = await queue.carried()
   const lost = stale.filter((id) => !jobs.some((job) => carries(job, shard, id)))
@@ -64,7 +64,6 @@ export async function redeliver(engine: Engine, queue: WorkQueue, log: Logger, s
   const claimed = await engine.claimAgain(shard, staleMs, lost)
   for (const range of ranges(shard, claimed)) await queue.add(range, Date.now())
   if (claimed.length > 0) log.warn({ saleId: shard.saleId, entries: claimed.length }, 'handed out again what had lost its job')
-  return claimed.length
 }
 
 /** @returns ranges of as many entries as a job carries. What lies between and has a job is persisted twice, which changes nothing. */

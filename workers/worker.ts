@@ -21,7 +21,8 @@ import { type ClosedSales, createRounds, resume, sweep } from './sweep.js'
 
 /** Pauses between turns, in milliseconds. */
 const busyMs = 5
-const relayIdleMs = 50
+/** What is paid in the meantime is one job: a job and its transaction have a price, whatever they carry. */
+const relayMs = 50
 const redeliverMs = 5_000
 const sweepMs = 500
 const askMs = 500
@@ -85,7 +86,7 @@ function start(): void {
       await resume(engine, database, log)
       return resumeMs
     }))
-    throughSales('relay', relayIdleMs, (shard) => relay(engine, work, shard, persistNow), busyMs)
+    throughSales('relay', relayMs, (shard) => relay(engine, work, shard, persistNow))
     throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, work, log, shard, persistNow))
     throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard, work.addCertificate))
     throughSales('attempts', askMs, async (shard) => (await askAboutAttempts(engine, provider, log, shard)).count, busyMs)
