@@ -37,6 +37,9 @@ export function openPool(databaseUrl: string, onError: (error: Error) => void): 
     // A server whose host has vanished never answers, not even that the statement timed out.
     query_timeout: statementMs + connectMs,
     keepAlive: true,
+    // What does not wait for an answer is sent at once: between two processes on one machine, and more so between two machines, a
+    // transaction of many statements mostly waits. One that fails makes the rest of its transaction fail.
+    pipeline: true,
     types: {
       getTypeParser: (type: number, format?: 'text' | 'binary') =>
         type === int8 && format !== 'binary' ? safeInteger : types.getTypeParser(type, format as 'text'),

@@ -2,8 +2,9 @@
  * Writes a batch of outbox entries, in a transaction of its caller: a handful of statements, however many entries.
  * Each is sent as arrays, one a column, and has a name, so a connection plans it once.
  *
- * Locks are taken in one order, orders by id, then items by sku, then what sales sold, so that batches side by side
- * wait for each other and never in a circle. Hot rows come last: they are locked for the least time.
+ * Locks are taken in one order, orders by id, adjustments, then items by sku, then what sales sold, so that batches side by side
+ * wait for each other and never in a circle. Hot rows come last: they are locked for the least time. Once it is known which
+ * orders are new, everything else is sent without waiting in between.
  */
 import type { FinalOrder, OutboxEntry } from '../outbox.js'
 import { ledgerRow } from '../ledger.js'
@@ -46,21 +47,24 @@ export async function writeEntries(connection: Connection, entries: readonly Out
   for (const entry of entries) if (entry.kind === 'unreadable') throw new UnreadableEntry(entry.reason)
   const ordered = entries.filter(isOrdered)
   const made = await insertOrders(connection, ordered)
+  const shrinks = await applyShrinks(connection, entries.filter((entry) => entry.kind === 'adjusted').filter(({ delta }) => delta < 0))
+
   const fresh = ordered.filter(({ order }) => made.has(order.orderId))
   const paid = fresh.filter((entry) => entry.kind === 'paid')
-  await insertPayments(connection, paid)
-  await insertRefunds(connection, entries.filter((entry) => entry.kind === 'refund'))
   const sold = paid.flatMap(linesOf)
-  await insertLines(connection, [...sold, ...fresh.filter(({ kind }) => kind === 'refund').flatMap(linesOf)])
-
-  const shrinks = await applyShrinks(connection, entries.filter((entry) => entry.kind === 'adjusted').filter(({ delta }) => delta < 0))
-  await insertLedger(connection, entries)
+  const returned = fresh.filter(({ kind }) => kind === 'refund').flatMap(linesOf)
   const sales = sold.map(({ orderId, saleId, sku, quantity }): Movement => ({ sku, saleId, orderId, adjustmentId: null, delta: -quantity, reason: 'sold' }))
   const movements = [...sales, ...shrinks]
-  if (movements.length === 0) return
-  await insertMovements(connection, movements)
-  await changeQuantities(connection, movements)
-  await changeSaleItems(connection, movements)
+  // In this order; the first that Postgres refuses is the one that throws.
+  await Promise.all([
+    insertPayments(connection, paid),
+    insertRefunds(connection, entries.filter((entry) => entry.kind === 'refund')),
+    insertLines(connection, [...sold, ...returned]),
+    insertLedger(connection, entries),
+    insertMovements(connection, movements),
+    changeQuantities(connection, movements),
+    changeSaleItems(connection, movements),
+  ])
 }
 
 function isOrdered(entry: OutboxEntry): entry is Ordered {
@@ -220,6 +224,7 @@ async function insertLedger(connection: Connection, entries: readonly OutboxEntr
 }
 
 async function insertMovements(connection: Connection, movements: readonly Movement[]): Promise<void> {
+  if (movements.length === 0) return
   await connection.query({
     name: 'insert-movements',
     text: `
@@ -237,6 +242,7 @@ async function insertMovements(connection: Connection, movements: readonly Movem
 }
 
 async function changeQuantities(connection: Connection, movements: readonly Movement[]): Promise<void> {
+  if (movements.length === 0) return
   await connection.query({
     name: 'change-quantities',
     text: `
@@ -253,6 +259,7 @@ async function changeQuantities(connection: Connection, movements: readonly Move
 
 /** Nobody changes what a sale sold or may sell without the lock of the item, so these locks need no order. */
 async function changeSaleItems(connection: Connection, movements: readonly Movement[]): Promise<void> {
+  if (movements.length === 0) return
   await connection.query({
     name: 'change-sale-items',
     text: `
