@@ -7,7 +7,7 @@ import type { BatchedScript, Engine } from '../../src/engine/engine.js'
 import { runHolds } from '../../src/engine/hold-call.js'
 import { runScript, type ScriptName } from '../../src/engine/scripts.js'
 import { formatId, newLocalId } from '../../src/ids.js'
-import type { Shard } from '../../src/keys.js'
+import { type Shard, shardKeyNames } from '../../src/keys.js'
 import { assertWhole, type Counters, counters, dump, publishSale, type SaleOverrides, setTime } from '../redis.js'
 
 export const customer = {
@@ -157,7 +157,9 @@ export async function openScene(engine: Engine, redis: Redis, overrides?: SaleOv
     counters: (sku) => counters(redis, saleId, sku),
     async refuses(t, script, request, reply) {
       const before = await dump(redis)
+      await redis.watch(...shardKeyNames.map((name) => scene.key(name)))
       const got = await scene.one(script, request)
+      t.not(await redis.multi().ping().exec(), null, 'and nothing was written, not even the same again')
       if (typeof reply === 'string') t.equal(got, reply)
       else t.match(got, reply)
       t.strictSame(await dump(redis), before, 'and nothing was written')
