@@ -26,7 +26,7 @@ return runBatch(function(request)
   end
   o.state, o.paymentId, o.paymentStatus = 'payment_pending', payment, 'pending'
   o.deadline = now + pendingMs
-  changedOrders[id] = true
+  orderChanged(o)
   -- Declined, it lapses at payBy: until then that is the soonest.
   setDeadline(id, o.payBy > now and math.min(o.payBy, o.deadline) or o.deadline)
   attempts[format('%s %s %d', id, payment, o.total)] = math.min(now + FIRST_ASK_MS, o.deadline - cancelLead())

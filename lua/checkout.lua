@@ -39,7 +39,7 @@ return runBatch(function(request)
     lines = table.concat(frozen, ' '), customer = customer,
   }
   orders[id] = o
-  changedOrders[id] = true
+  orderChanged(o)
   setDeadline(id, payBy)
   return describeOrder(o)
 end, true)

@@ -25,10 +25,10 @@ local function loadOrder(id)
     local raw = call('HGET', ORDERS, id)
     known = false
     if raw then
-      local state, deadline, createdAt, payBy, paymentId, paymentStatus, paidAt, endedAt, endedAs, total, persisted,
-        lines, customer = match(raw, '^(%S+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%d+) (%S+) (%d+) (%d)\n([^\n]*)\n(.*)$')
+      local head, state, deadline, createdAt, payBy, paymentId, paymentStatus, paidAt, endedAt, endedAs, total, persisted,
+        lines, customer = match(raw, '^((%S+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%d+) (%S+) (%d+) (%d))\n([^\n]*)\n(.*)$')
       known = {
-        id = id, state = state, deadline = tonumber(deadline), createdAt = tonumber(createdAt), payBy = tonumber(payBy),
+        id = id, head = head, state = state, deadline = tonumber(deadline), createdAt = tonumber(createdAt), payBy = tonumber(payBy),
         paymentId = paymentId, paymentStatus = paymentStatus, paidAt = tonumber(paidAt), endedAt = tonumber(endedAt),
         endedAs = endedAs, total = tonumber(total), persisted = persisted, lines = lines, customer = customer,
       }
@@ -38,9 +38,19 @@ local function loadOrder(id)
   return known
 end
 
+-- Comes after every change of an order: its first line is made again once somebody asks for it, and it is written in the end.
+local function orderChanged(o)
+  o.head = nil
+  changedOrders[o.id] = true
+end
+
+-- @returns the first line of an order's record
 local function orderHead(o)
-  return format('%s %d %d %d %s %s %d %d %s %d %s', o.state, o.deadline, o.createdAt, o.payBy, o.paymentId,
-    o.paymentStatus, o.paidAt, o.endedAt, o.endedAs, o.total, o.persisted)
+  if not o.head then
+    o.head = format('%s %d %d %d %s %s %d %d %s %d %s', o.state, o.deadline, o.createdAt, o.payBy, o.paymentId,
+      o.paymentStatus, o.paidAt, o.endedAt, o.endedAs, o.total, o.persisted)
+  end
+  return o.head
 end
 
 local function encodeOrder(o)
@@ -64,7 +74,7 @@ end
 local function endOrder(o, state, at)
   for it, quantity in orderLines(o) do addToOrders(it, -quantity) end
   o.state, o.endedAs, o.endedAt = state, state, at
-  changedOrders[o.id] = true
+  orderChanged(o)
   setDeadline(o.id, false)
   retention['o:' .. o.id] = at + ORDER_RETENTION_MS
 end

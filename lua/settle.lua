@@ -23,7 +23,7 @@ local function refundOrder(o, payment, amount, money, reason, orderId)
   if isLive(o) then endOrder(o, 'expired', now) end
   o.state, o.paymentId, o.paymentStatus = 'refund_due', payment, 'succeeded'
   retention['o:' .. o.id] = false
-  changedOrders[o.id] = true
+  orderChanged(o)
   refundPayment(o, payment, amount, money, reason, orderId, true)
 end
 
@@ -40,7 +40,7 @@ local function pay(o, payment, amount, money, orderId)
   else
     setDeadline(o.id, false)
   end
-  changedOrders[o.id] = true
+  orderChanged(o)
   appendOutbox('paid', paymentWords(o.id, policy[1], orderId, payment, amount, money, '-'), its, encodeOrder(o))
 end
 
@@ -86,17 +86,17 @@ local function failed(o, payment, outcome)
     else
       o.paymentStatus = 'declined'
     end
-    changedOrders[o.id] = true
     if o.state == 'payment_pending' then
       -- Payable again for as long as it would have been; where that is over, it has lapsed.
       o.state, o.deadline = 'awaiting_payment', o.payBy
       setDeadline(o.id, o.payBy)
       if o.payBy <= now then endOrder(o, 'expired', now) end
     end
+    orderChanged(o)
   elseif o.state == 'awaiting_payment' and o.paymentId == '-' and outcome == 'declined' then
     -- A payment that did not start here, on a provider's own page.
     o.paymentId, o.paymentStatus = payment, 'declined'
-    changedOrders[o.id] = true
+    orderChanged(o)
   end
 end
 
@@ -121,10 +121,11 @@ return runBatch(function(request)
   elseif outcome ~= 'pending' and outcome ~= 'declined' and outcome ~= 'never_taken' then
     return nil
   end
-  -- What is known is no longer asked about. An attempt is written down under the order's own amount.
+  -- What is known is no longer asked about. An attempt is written down under the order's own amount. Where nothing has changed,
+  -- nothing is written, so it is looked for first.
   if outcome ~= 'pending' then
     local member = format('%s %s %d', id, payment, o and o.total or amount)
-    if call('ZSCORE', ATTEMPTS, member) then attempts[member] = false end
+    if changedOrders[id] or call('ZSCORE', ATTEMPTS, member) then attempts[member] = false end
   end
   return o and describeOrder(o) or 'ORDER_NOT_FOUND'
 end, true)
