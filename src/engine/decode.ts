@@ -6,7 +6,7 @@ import { formatId } from '../ids.js'
 import type { Shard } from '../keys.js'
 import type { CountersAfter, FinalOrder, OutboxEntry, RefundReason, SoldEntry } from '../outbox.js'
 import type { Refusal, ShortLine } from '../problems.js'
-import type { Catalogue } from './catalogue.js'
+import type { Catalogue, CatalogueEntry } from './catalogue.js'
 
 /** How long a customer of a paused sale is asked to wait before trying again. */
 const pausedRetrySeconds = 5
@@ -235,31 +235,43 @@ export function decodeSale(words: readonly string[], catalogue: Catalogue): Sale
   }
 }
 
-/** @returns the items of a reply to I or A, in the order in which the sale was published */
+/** Words of a reply to I or A before its items, and words of an item. */
+const saleWords = 6
+const itemWords = 6
+
+/** @returns the items of a reply to A, in the order in which the sale was published */
 export function decodeItems(words: readonly string[], catalogue: Catalogue): SaleItem[] {
-  const { currency, lowStockAt, items } = catalogue
   const at = new Map<string, number>()
-  for (let i = 6; i + 5 < words.length; i += 6) at.set(words[i]!, i)
+  for (let i = saleWords; i + itemWords <= words.length; i += itemWords) at.set(words[i]!, i)
   const decoded: SaleItem[] = []
-  for (const [sku, entry] of items) {
+  for (const [sku, entry] of catalogue.items) {
     const i = at.get(sku)
-    if (i === undefined) continue
-    const limit = Number(words[i + 1])
-    const quantity = Number(words[i + 3])
-    const available = Number(words[i + 4])
-    decoded.push({
-      sku,
-      name: entry.name,
-      description: entry.description,
-      price: { amount: Number(words[i + 2]), currency },
-      listPrice: entry.listAmount === null ? null : { amount: entry.listAmount, currency },
-      maxPerCart: limit === 0 ? null : limit,
-      stock: { quantity, available, inCarts: Number(words[i + 5]) },
-      lowStock: available <= lowStockAt,
-      mayReturnAt: returnsAt(words[5]!, quantity, available),
-    })
+    if (i !== undefined) decoded.push(itemAt(words, i, entry, catalogue))
   }
   return decoded
+}
+
+/** @returns the item of a reply to I, or its refusal */
+export function decodeItem(words: readonly string[], catalogue: Catalogue): SaleItem | Refusal {
+  const entry = catalogue.items.get(words[saleWords]!)
+  return entry === undefined ? { refused: 'item_not_found' } : itemAt(words, saleWords, entry, catalogue)
+}
+
+function itemAt(words: readonly string[], i: number, entry: CatalogueEntry, { currency, lowStockAt }: Catalogue): SaleItem {
+  const limit = Number(words[i + 1])
+  const quantity = Number(words[i + 3])
+  const available = Number(words[i + 4])
+  return {
+    sku: words[i]!,
+    name: entry.name,
+    description: entry.description,
+    price: { amount: Number(words[i + 2]), currency },
+    listPrice: entry.listAmount === null ? null : { amount: entry.listAmount, currency },
+    maxPerCart: limit === 0 ? null : limit,
+    stock: { quantity, available, inCarts: Number(words[i + 5]) },
+    lowStock: available <= lowStockAt,
+    mayReturnAt: returnsAt(words[5]!, quantity, available),
+  }
 }
 
 /** @returns an order as it leaves Redis for good, from the three lines of its record */

@@ -6,9 +6,10 @@ import { type Cart, type Customer, type LineRequest, maxCartLines, maxQuantity, 
 import { parseId } from '../ids.js'
 import { salesKey, shardKey } from '../keys.js'
 import { isRefusal, type Refusal } from '../problems.js'
-import { overloaded, shed } from './batch.js'
+import { overloaded, type Reply, shed } from './batch.js'
+import type { Catalogue } from './catalogue.js'
 import { type Core, shardOf } from './core.js'
-import { decodeCart, decodeItems, decodeOrder, decodeRefusal, decodeSale } from './decode.js'
+import { decodeCart, decodeItem, decodeItems, decodeOrder, decodeRefusal, decodeSale } from './decode.js'
 
 export interface Storefront {
   /** @returns the published sales, without items, in the order of their ids */
@@ -54,19 +55,36 @@ function fingerprint(lines: readonly string[]): string {
   return createHash('sha256').update(lines.toSorted().join(' ')).digest('base64url').slice(0, 22)
 }
 
-export function createStorefront(core: Core): Storefront {
-  /** A sale with thousands of items is decoded once for all who share a reply. */
-  const sales = new WeakMap<object, Sale>()
+type Decode<Answer> = (words: readonly string[], catalogue: Catalogue) => Answer | Refusal
 
-  /** Reads what a sale says of itself (P), one item (I) or all (A). */
-  async function look(saleId: string, request: string) {
+const withoutItems = (words: readonly string[], catalogue: Catalogue) => ({ sale: decodeSale(words, catalogue), closed: words[4] === '1' })
+
+const withItems = (words: readonly string[], catalogue: Catalogue): Sale => ({ ...decodeSale(words, catalogue), items: decodeItems(words, catalogue) })
+
+export function createStorefront(core: Core): Storefront {
+  /** What many ask of a sale at once, read and decoded once for all of them: a sale may have thousands of items. */
+  const looks = new WeakMap<Promise<Reply>, Promise<unknown>>()
+
+  /** Reads what a sale says of itself (P), one item (I) or all (A); each of them has one way of being decoded. */
+  function look<Answer>(saleId: string, request: string, decode: Decode<Answer>, catalogue = core.known(saleId)): Promise<Answer | Refusal> {
+    if (catalogue === undefined) return lookUp(saleId, request, decode)
+    const asked = core.ask('read', shardOf(saleId), request)
+    let answer = looks.get(asked) as Promise<Answer | Refusal> | undefined
+    if (answer === undefined) looks.set(asked, (answer = understand(asked, decode, catalogue)))
+    return answer
+  }
+
+  /** A sale that this process does not know costs less to be looked up than to be read. */
+  async function lookUp<Answer>(saleId: string, request: string, decode: Decode<Answer>): Promise<Answer | Refusal> {
     const catalogue = await core.catalogue(saleId)
-    if (catalogue === null) return core.missing('sale_not_found')
-    const reply = await core.ask('read', shardOf(saleId), request)
+    return catalogue === null ? core.missing('sale_not_found') : look(saleId, request, decode, catalogue)
+  }
+
+  async function understand<Answer>(asked: Promise<Reply>, decode: Decode<Answer>, catalogue: Catalogue): Promise<Answer | Refusal> {
+    const reply = await asked
     if (reply === shed) return overloaded
     if (reply === null) return core.missing('sale_not_found')
-    if (!reply.words.startsWith('OK ')) return decodeRefusal(reply.words)
-    return { reply, catalogue }
+    return reply.words.startsWith('OK ') ? decode(reply.words.split(' '), catalogue) : decodeRefusal(reply.words)
   }
 
   async function cartRequest(cartId: string, script: 'hold' | 'remove' | 'read', request: (epoch: number, local: string) => string) {
@@ -83,33 +101,17 @@ export function createStorefront(core: Core): Storefront {
     async sales() {
       const ids = await core.redis().smembers(salesKey)
       if (ids.length === 0) await core.assertWhole()
-      const found = await Promise.all(ids.toSorted().map((saleId) => look(saleId, 'P')))
       const listed: Sale[] = []
-      for (const one of found) {
-        if (isRefusal(one)) return one
-        listed.push(decodeSale(one.reply.words.split(' '), one.catalogue))
+      for (const found of await Promise.all(ids.toSorted().map((saleId) => look(saleId, 'P', withoutItems)))) {
+        if (isRefusal(found)) return found
+        listed.push(found.sale)
       }
       return listed
     },
 
-    async sale(saleId) {
-      const found = await look(saleId, 'A')
-      if (isRefusal(found)) return found
-      const { reply, catalogue } = found
-      let sale = sales.get(reply)
-      if (sale === undefined) {
-        const words = reply.words.split(' ')
-        sale = { ...decodeSale(words, catalogue), items: decodeItems(words, catalogue) }
-        sales.set(reply, sale)
-      }
-      return sale
-    },
+    sale: (saleId) => look(saleId, 'A', withItems),
 
-    async item(saleId, sku) {
-      const found = await look(saleId, `I ${sku}`)
-      if (isRefusal(found)) return found
-      return decodeItems(found.reply.words.split(' '), found.catalogue)[0] ?? { refused: 'item_not_found' }
-    },
+    item: (saleId, sku) => look(saleId, `I ${sku}`, decodeItem),
 
     async createCart(saleId, lines, idempotencyKey) {
       const words = summed(lines)
@@ -172,8 +174,8 @@ export function createStorefront(core: Core): Storefront {
     },
 
     async closed(saleId) {
-      const found = await look(saleId, 'P')
-      return !isRefusal(found) && found.reply.words.split(' ')[4] === '1'
+      const found = await look(saleId, 'P', withoutItems)
+      return !isRefusal(found) && found.closed
     },
 
     async voided(publicId) {

@@ -4,6 +4,7 @@ import { Sale, SaleItem, SaleItemParams, SaleList, SaleParams } from '../contrac
 import type { Engine } from '../engine/engine.js'
 import { isRefusal } from '../problems.js'
 import { refusals, refuse } from './refuse.js'
+import { share } from './share.js'
 
 const tags = ['sales']
 
@@ -24,7 +25,7 @@ export const salesRoutes: FastifyPluginAsyncTypebox<{ engine: Engine }> = async 
     },
   }, async (request, reply) => {
     const sale = await engine.sale(request.params.saleId)
-    return isRefusal(sale) ? refuse(reply, sale) : sale
+    return isRefusal(sale) ? refuse(reply, sale) : share(reply, sale)
   })
 
   app.get('/v1/sales/:saleId/items/:sku', {
@@ -36,6 +37,6 @@ export const salesRoutes: FastifyPluginAsyncTypebox<{ engine: Engine }> = async 
     },
   }, async (request, reply) => {
     const item = await engine.item(request.params.saleId, request.params.sku)
-    return isRefusal(item) ? refuse(reply, item) : item
+    return isRefusal(item) ? refuse(reply, item) : share(reply, item)
   })
 }

@@ -98,6 +98,22 @@ void tap.test('items come in the order in which they were published', async (t) 
   t.strictSame(sale.items?.map(({ sku }) => sku), Object.keys(items))
 })
 
+void tap.test('who reads at the same time as many others hears of what they asked for, as it is by then', async (t) => {
+  const saleId = await shop.publish({ items: { A: { allocation: 9 }, B: { allocation: 4 } } })
+  const paths = [`/v1/sales/${saleId}`, `/v1/sales/${saleId}/items/A`, `/v1/sales/${saleId}/items/B`, `/v1/sales/${saleId}/items/none`, '/v1/sales/none']
+  const read = async (path: string) => {
+    const { status, body, header } = await shop.call('GET', path)
+    return { path, status, body, type: header('content-type') }
+  }
+  for (let turn = 0; turn < 3; turn += 1) {
+    const alone = []
+    for (const path of paths) alone.push(await read(path))
+    t.strictSame(await Promise.all([...paths, ...paths, ...paths].map(read)), [...alone, ...alone, ...alone])
+    if (turn < 2) await shop.cart(saleId, { A: 1, B: 2 })
+  }
+  t.match(await shop.item(saleId, 'B'), { stock: { available: 0, inCarts: 4 } })
+})
+
 void tap.test('what does not exist is told apart: the sale, or the item', async (t) => {
   const saleId = await shop.publish()
   refused(t, await shop.call('GET', '/v1/sales/nobody'), 'sale_not_found')
