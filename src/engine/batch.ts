@@ -3,6 +3,7 @@
  * so that one round trip and one fsync serve them all.
  */
 import type { Refusal } from '../problems.js'
+import { MadeAlike } from './hold-call.js'
 
 /** Most requests of one call. */
 export const batchBound = 256
@@ -89,10 +90,11 @@ export function createBatcher({ send, onBatch, collapse = false, beforeAgain, on
       }
       const epoch = Number(replies[0])
       for (let i = 0; i < batch.length; i += 1) {
-        const words: unknown = replies[i + 1]
-        if (typeof words !== 'string') throw new TypeError('a script answered out of its form')
-        if (words === 'MORE') again.push(batch[i]!)
-        else batch[i]!.resolve({ words, epoch })
+        const reply: unknown = replies[i + 1]
+        if (reply === 'MORE') again.push(batch[i]!)
+        else if (typeof reply === 'string') batch[i]!.resolve({ words: reply, epoch })
+        else if (reply instanceof MadeAlike) batch[i]!.resolve(reply)
+        else throw new TypeError('a script answered out of its form')
       }
       if (again.length > 0) {
         await beforeAgain?.()

@@ -54,8 +54,19 @@ const plain = {
 
 const invalid = (path: string, message: string): Refusal => ({ refused: 'invalid_request', errors: [{ path, message }] })
 
-/** @returns the refusal that a reply says */
+let lastRefused = ''
+let lastRefusal: Refusal | null = null
+
+/** @returns the refusal that a reply says. Where there is no more, a whole batch hears the same, so the last one is kept. */
 export function decodeRefusal(reply: string): Refusal {
+  if (lastRefusal === null || reply !== lastRefused) {
+    lastRefusal = readRefusal(reply)
+    lastRefused = reply
+  }
+  return lastRefusal
+}
+
+function readRefusal(reply: string): Refusal {
   const words = reply.split(' ')
   const word = words[0]!
   if (word === 'INSUFFICIENT') return { refused: 'insufficient_stock', items: shortLines(words) }

@@ -15,6 +15,7 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 export { type BatchedScript } from './core.js'
+export { type AlikeCart } from './storefront.js'
 export { connect, UnfitRedisError } from './connection.js'
 export { openReplicas } from './replicas.js'
 export { type DueAttempt } from './backstage.js'

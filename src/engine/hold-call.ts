@@ -3,6 +3,7 @@
  * one answer, so that what is decided once is written and read once. Whoever wants the same item as somebody before keeps their turn.
  */
 import type { Redis } from 'ioredis'
+import type { Cart } from '../contract.js'
 import { type LocalId, newLocalId } from '../ids.js'
 import type { Shard } from '../keys.js'
 import { runScript } from './scripts.js'
@@ -15,9 +16,34 @@ const madeAtOnce = 'OK open . '
 const headWords = 5
 const lineWords = 6
 
+/** What is said once of several new carts that are alike. */
+export class Made {
+  /** What the first of them is, once somebody has decoded it. */
+  first: Cart | undefined
+  /** @param words a cart as lua/hold.lua says it, with a dot for its id */
+  constructor(readonly words: string) {}
+}
+
+/** The reply to the request for one of them. */
+export class MadeAlike {
+  constructor(readonly made: Made, readonly id: LocalId, readonly before: number, readonly epoch: number) {}
+
+  /** The cart's own words: its id, and what those before it took is no longer available. */
+  get words(): string {
+    const words = this.made.words.split(' ')
+    words[2] = this.id
+    for (let i = headWords; i + lineWords <= words.length; i += lineWords) {
+      const taken = Number(words[i + 1]) * this.before
+      words[i + 4] = String(Number(words[i + 4]) - taken)
+      words[i + 5] = String(Number(words[i + 5]) + taken)
+    }
+    return words.join(' ')
+  }
+}
+
 /**
  * @param ids for the cart that each request may make
- * @returns the epoch and one reply a request, in their order; or the word NO_SALE
+ * @returns the epoch and one reply a request, in their order: its words, or what it has in common with others; or the word NO_SALE
  */
 export async function runHolds(redis: Redis, shard: Shard, requests: readonly string[], ids: readonly LocalId[] = requests.map(newLocalId)): Promise<unknown> {
   const runs = runsOf(requests)
@@ -29,15 +55,16 @@ export async function runHolds(redis: Redis, shard: Shard, requests: readonly st
   if (!Array.isArray(answers)) return answers
 
   const [epoch, ...shared] = answers.map(String)
-  const replies = [epoch]
+  const replies: (string | MadeAlike | undefined)[] = [epoch]
   let answered = 0
   for (const answer of shared) {
     const space = answer.indexOf(' ')
     const until = Math.min(places.length, answered + Number(answer.slice(0, space)))
-    const wordsOf = own(answer.slice(space + 1))
+    const words = answer.slice(space + 1)
+    const made = words.startsWith(madeAtOnce) ? new Made(words) : null
     for (let before = 0; answered < until; before += 1, answered += 1) {
       const place = places[answered]!
-      replies[place + 1] = wordsOf(ids[place]!, before)
+      replies[place + 1] = made === null ? words : new MadeAlike(made, ids[place]!, before, Number(epoch))
     }
   }
   return replies
@@ -68,26 +95,4 @@ function runsOf(requests: readonly string[]): Run[] {
     last.places.push(place)
   })
   return runs
-}
-
-/** @returns what those who have an answer in common are told: by their own id, and how many of them came before */
-function own(words: string): (id: LocalId, before: number) => string {
-  if (!words.startsWith(madeAtOnce)) return () => words
-  const parts = words.split(' ')
-  const lines: { readonly head: string; readonly taken: number; readonly available: number; readonly others: number }[] = []
-  let start = ` ${parts[3]!} ${parts[4]!}`
-  for (let i = headWords; i + lineWords <= parts.length; i += lineWords) {
-    lines.push({
-      head: `${start} ${parts.slice(i, i + 4).join(' ')} `,
-      taken: Number(parts[i + 1]),
-      available: Number(parts[i + 4]),
-      others: Number(parts[i + 5]),
-    })
-    start = ''
-  }
-  return (id, before) => {
-    let reply = `OK open ${id}`
-    for (const { head, taken, available, others } of lines) reply += `${head}${available - taken * before} ${others + taken * before}`
-    return reply
-  }
 }

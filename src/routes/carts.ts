@@ -11,7 +11,8 @@ import { bodyMayBeMissing } from '../plugins/json.js'
 import { isRefusal } from '../problems.js'
 import { trimCustomer } from './customer.js'
 import { orderOfCart } from './stored-order.js'
-import { refusals, refuse } from './refuse.js'
+import { refusals, refuse, refuseAlike } from './refuse.js'
+import { sendAlike } from './share.js'
 
 const tags = ['carts']
 const nothing: readonly LineRequest[] = []
@@ -32,15 +33,16 @@ export const cartsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; database: 
       response: { 201: Cart, ...refusals('sale_not_found', 'item_not_found', ...short, 'idempotency_key_reused', ...gone) },
     },
   }, async (request, reply) => {
-    const cart = await engine.createCart(request.params.saleId, request.body.items ?? nothing, request.headers['idempotency-key'])
+    const lines = request.body.items ?? nothing
+    const cart = await engine.createAlike(request.params.saleId, lines, request.headers['idempotency-key'])
     if (isRefusal(cart)) {
       metrics.held(cart.refused)
-      return refuse(reply, cart)
+      return refuseAlike(reply, cart)
     }
-    if (cart.items.length > 0) metrics.held('taken')
+    if (lines.length > 0) metrics.held('taken')
     reply.statusCode = 201
     reply.header('location', `/v1/carts/${cart.cartId}`)
-    return cart
+    return 'first' in cart ? sendAlike(reply, cart) : cart
   })
 
   app.get('/v1/carts/:cartId', {

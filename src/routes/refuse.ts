@@ -4,6 +4,7 @@
  */
 import type { FastifyReply } from 'fastify'
 import { type Problem, Problem as ProblemSchema, problem, type ProblemCode, problemStatus, type Refusal } from '../problems.js'
+import { sendShared } from './share.js'
 
 export const problemType = 'application/problem+json'
 
@@ -14,11 +15,21 @@ type Reply = Pick<FastifyReply, 'statusCode' | 'raw' | 'server'> & {
 
 /** Sets a reply up for a refusal. @returns the body, for the handler to return */
 export function refuse(reply: Reply, refusal: Refusal, detail?: string): Problem {
+  setUp(reply, refusal)
+  return problem(refusal, detail)
+}
+
+/** Refuses what is refused in the same words to many at once: one object, which the route's schema names. */
+export function refuseAlike(reply: FastifyReply, refusal: Refusal): FastifyReply {
+  setUp(reply, refusal)
+  return sendShared(reply, refusal, (its) => reply.serializeInput(problem(its), String(reply.statusCode), problemType))
+}
+
+function setUp(reply: Reply, refusal: Refusal): void {
   reply.server.metrics.refused(refusal.refused)
   reply.statusCode = problemStatus(refusal.refused)
   reply.header('content-type', problemType)
   if ('retryAfterSeconds' in refusal) reply.header('retry-after', Math.max(1, Math.ceil(refusal.retryAfterSeconds)))
-  return problem(refusal, detail)
 }
 
 /** A fault, or an outcome that is not known: safe to retry with the same key. */

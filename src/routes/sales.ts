@@ -4,7 +4,7 @@ import { Sale, SaleItem, SaleItemParams, SaleList, SaleParams } from '../contrac
 import type { Engine } from '../engine/engine.js'
 import { isRefusal } from '../problems.js'
 import { refusals, refuse } from './refuse.js'
-import { share } from './share.js'
+import { sendLook } from './share.js'
 
 const tags = ['sales']
 
@@ -25,7 +25,7 @@ export const salesRoutes: FastifyPluginAsyncTypebox<{ engine: Engine }> = async 
     },
   }, async (request, reply) => {
     const sale = await engine.sale(request.params.saleId)
-    return isRefusal(sale) ? refuse(reply, sale) : share(reply, sale)
+    return isRefusal(sale) ? refuse(reply, sale) : sendLook(reply, sale)
   })
 
   app.get('/v1/sales/:saleId/items/:sku', {
@@ -37,6 +37,6 @@ export const salesRoutes: FastifyPluginAsyncTypebox<{ engine: Engine }> = async 
     },
   }, async (request, reply) => {
     const item = await engine.item(request.params.saleId, request.params.sku)
-    return isRefusal(item) ? refuse(reply, item) : share(reply, item)
+    return isRefusal(item) ? refuse(reply, item) : sendLook(reply, item)
   })
 }

@@ -1,6 +1,6 @@
 import tap from 'tap'
 import { refused } from './refused.js'
-import { openShop, timeAt } from './shop.js'
+import { newId, openShop, timeAt, usd } from './shop.js'
 
 const shop = await openShop(tap)
 
@@ -22,6 +22,39 @@ void tap.test('the second customer sees the first one’s units in other carts, 
   const paid = (await shop.pay(order.orderId)).body
   t.strictSame(paid.items[0]!.stock, { quantity: 7, available: 5, inOtherCarts: 2 }, 'what is paid for is nobody’s any more')
   t.strictSame((await shop.item(saleId, 'A')).stock, { quantity: 7, available: 5, inCarts: 2 })
+})
+
+void tap.test('whoever takes the same as many others at that moment is told numbers of their own', async (t) => {
+  const sku = newId('sku')
+  // As if it were a part of an answer.
+  const name = '"available":1,"inOtherCarts":2} \\"available":3,"inOtherCarts":4,{"cartId":"'
+  t.equal((await shop.operator('PUT', `/items/${sku}`, { name, description: name, price: usd(700), quantity: 100 })).status, 201)
+  const saleId = await shop.publish({ items: { [sku]: 40, B: 100 }, lowStockAt: 20 })
+  await shop.at(saleId, 0)
+  const answers = await Promise.all(Array.from({ length: 25 }, () => shop.take(saleId, { [sku]: 2, B: 3 })))
+  const taken = answers.filter(({ status }) => status === 201).toSorted((a, b) => b.body.items[0]!.stock!.available - a.body.items[0]!.stock!.available)
+  t.equal(new Set(taken.map(({ body }) => body.cartId)).size, 20)
+  taken.forEach(({ body, header }, before) => {
+    const { cartId } = body
+    const [left, leftOfB] = [38 - 2 * before, 97 - 3 * before]
+    t.strictSame(body, {
+      cartId, saleId, status: 'open', expiresAt: timeAt(600), total: usd(8_900), orderId: null,
+      items: [
+        { sku, name, quantity: 2, unitPrice: usd(700), lineTotal: usd(1_400), stock: { quantity: 40, available: left, inOtherCarts: 2 * before },
+          lowStock: left <= 20, mayReturnAt: left === 0 ? timeAt(600) : null },
+        { sku: 'B', name: 'Item B', quantity: 3, unitPrice: usd(2_500), lineTotal: usd(7_500), stock: { quantity: 100, available: leftOfB, inOtherCarts: 3 * before },
+          lowStock: false, mayReturnAt: null },
+      ],
+    })
+    t.equal(header('location'), `/v1/carts/${cartId}`)
+    t.equal(header('content-type'), 'application/json; charset=utf-8')
+  })
+  for (const answer of answers.filter(({ status }) => status !== 201)) {
+    refused(t, answer, 'insufficient_stock', {
+      items: [{ sku, requested: 2, stock: { quantity: 40, available: 0, inOtherCarts: 40 }, soldOut: false, mayReturnAt: timeAt(600) }],
+    })
+  }
+  t.strictSame((await shop.look(taken[7]!.body.cartId)).body.items[0]!.stock, { quantity: 40, available: 0, inOtherCarts: 38 })
 })
 
 void tap.test('stock is low at the sale’s own mark, and from there on', async (t) => {

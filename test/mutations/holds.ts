@@ -54,8 +54,15 @@ export const holds: readonly Mutation[] = [
     name: 'own-numbers',
     broken: 'Of carts that were made at once each is told the stock that the first one saw',
     promise: 'Every answer says what is left beside what others hold',
-    edits: [{ file: 'src/engine/hold-call.ts', find: 'taken: Number(parts[i + 1])', replace: 'taken: 0' }],
+    edits: [{ file: 'src/engine/hold-call.ts', find: 'Number(words[i + 1]) * this.before', replace: 'Number(words[i + 1]) * 0 * this.before' }],
     tests: ['test/scripts/hold.test.ts'],
+  },
+  {
+    name: 'shared-text',
+    broken: 'The text that carts of a batch share has the numbers of the first one',
+    promise: 'Every answer says what is left beside what others hold',
+    edits: [{ file: 'src/routes/share.ts', find: 'const taken = quantity * before', replace: 'const taken = quantity * Math.min(0, before)' }],
+    tests: ['test/contract/urgency.test.ts'],
   },
   {
     name: 'overtaken',
@@ -134,7 +141,7 @@ export const holds: readonly Mutation[] = [
     name: 'misrouted',
     broken: 'The replies to a batch are handed out in the wrong order',
     promise: 'Whoever was told “yours” gets it',
-    edits: [{ file: 'src/engine/batch.ts', find: 'const words: unknown = replies[i + 1]', replace: 'const words: unknown = replies[batch.length - i]' }],
+    edits: [{ file: 'src/engine/batch.ts', find: 'const reply: unknown = replies[i + 1]', replace: 'const reply: unknown = replies[batch.length - i]' }],
     tests: ['test/scripts/batch.test.ts'],
   },
   {

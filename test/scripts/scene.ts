@@ -4,7 +4,7 @@
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import type { BatchedScript, Engine } from '../../src/engine/engine.js'
-import { runHolds } from '../../src/engine/hold-call.js'
+import { MadeAlike, runHolds } from '../../src/engine/hold-call.js'
 import { runScript, type ScriptName } from '../../src/engine/scripts.js'
 import { formatId, newLocalId } from '../../src/ids.js'
 import { type Shard, shardKeyNames } from '../../src/keys.js'
@@ -111,7 +111,7 @@ export async function openScene(engine: Engine, redis: Redis, overrides?: SaleOv
     async ask(script, ...requests) {
       const replies = await (script === 'hold' ? hold(redis, shard, requests) : runScript(redis, script, shard, requests))
       if (!Array.isArray(replies)) throw new Error(String(replies))
-      return replies.slice(1).map(String)
+      return replies.slice(1).map((reply) => (reply instanceof MadeAlike ? reply.words : String(reply)))
     },
     one: async (script, request) => (await scene.ask(script, request))[0]!,
     run: (script, ...args) => runScript(redis, script, shard, args),
