@@ -25,10 +25,11 @@ export interface Storefront {
   sales(): Promise<Sale[] | Refusal>
   sale(saleId: string): Promise<Sale | Refusal>
   item(saleId: string, sku: string): Promise<SaleItem | Refusal>
-  /** Makes a cart with all of the lines or none; the same key again answers with the cart as it is now. */
-  createCart(saleId: string, lines: readonly LineRequest[], idempotencyKey?: string): Promise<Cart | Refusal>
-  /** The same. Of carts that a batch has made with one answer, it tells what is their own. */
-  createAlike(saleId: string, lines: readonly LineRequest[], idempotencyKey?: string): Promise<Cart | AlikeCart | Refusal>
+  /**
+   * Makes a cart with all of the lines or none; the same key again answers with the cart as it is now. Of carts that a batch has
+   * made with one answer, it tells what is their own.
+   */
+  createCart(saleId: string, lines: readonly LineRequest[], idempotencyKey?: string): Promise<Cart | AlikeCart | Refusal>
   cart(cartId: string): Promise<Cart | Refusal>
   /** Sets a line to a quantity; 0 removes it. */
   setLine(cartId: string, sku: string, quantity: number): Promise<Cart | Refusal>
@@ -98,20 +99,6 @@ export function createStorefront(core: Core): Storefront {
     return reply.words.startsWith('OK ') ? decode(reply.words.split(' '), catalogue) : decodeRefusal(reply.words)
   }
 
-  async function askForCart(saleId: string, lines: readonly LineRequest[], idempotencyKey?: string) {
-    const words = summed(lines)
-    if (isRefusal(words)) return words
-    const catalogue = core.known(saleId) ?? (await core.catalogue(saleId))
-    if (catalogue === null) return core.missing('sale_not_found')
-    const shard = shardOf(saleId)
-    // No key can be a dot.
-    const key = idempotencyKey === undefined ? '. .' : `${idempotencyKey} ${fingerprint(words)}`
-    const reply = await core.ask('hold', shard, `C ${key} ${words.join(' ')}`)
-    if (reply === shed) return overloaded
-    if (reply === null) return core.missing('sale_not_found')
-    return { reply, shard, catalogue }
-  }
-
   async function cartRequest(cartId: string, script: 'hold' | 'remove' | 'read', request: (epoch: number, local: string) => string) {
     const id = parseId('c', cartId)
     const catalogue = id && (await core.catalogue(id.saleId))
@@ -139,22 +126,23 @@ export function createStorefront(core: Core): Storefront {
     item: (saleId, sku) => look(saleId, `I ${sku}`, decodeItem),
 
     async createCart(saleId, lines, idempotencyKey) {
-      const asked = await askForCart(saleId, lines, idempotencyKey)
-      if (isRefusal(asked)) return asked
-      const { reply, shard, catalogue } = asked
+      const words = summed(lines)
+      if (isRefusal(words)) return words
+      const catalogue = core.known(saleId) ?? (await core.catalogue(saleId))
+      if (catalogue === null) return core.missing('sale_not_found')
+      const shard = shardOf(saleId)
+      // No key can be a dot.
+      const key = idempotencyKey === undefined ? '. .' : `${idempotencyKey} ${fingerprint(words)}`
+      const reply = await core.ask('hold', shard, `C ${key} ${words.join(' ')}`)
+      if (reply === shed) return overloaded
+      if (reply === null) return core.missing('sale_not_found')
+      if (reply instanceof MadeAlike) {
+        const { made, id, before, epoch } = reply
+        const first = (made.first ??= decodeCart(made.words, shard, epoch, catalogue) as Cart)
+        const low = ({ quantity, stock }: CartLine) => stock!.available - quantity * before <= catalogue.lowStockAt
+        if (first.items.every((line) => low(line) === line.lowStock)) return { cartId: formatId('c', shard, epoch, id), first, before }
+      }
       return decodeCart(reply.words, shard, reply.epoch, catalogue)
-    },
-
-    async createAlike(saleId, lines, idempotencyKey) {
-      const asked = await askForCart(saleId, lines, idempotencyKey)
-      if (isRefusal(asked)) return asked
-      const { reply, shard, catalogue } = asked
-      if (!(reply instanceof MadeAlike)) return decodeCart(reply.words, shard, reply.epoch, catalogue)
-      const { made, id, before, epoch } = reply
-      const first = (made.first ??= decodeCart(made.words, shard, epoch, catalogue) as Cart)
-      const low = ({ quantity, stock }: CartLine) => stock!.available - quantity * before <= catalogue.lowStockAt
-      if (first.items.some((line) => low(line) !== line.lowStock)) return decodeCart(reply.words, shard, epoch, catalogue)
-      return { cartId: formatId('c', shard, epoch, id), first, before }
     },
 
     cart: (cartId) => cartRequest(cartId, 'read', (epoch, local) => `C ${epoch} ${local}`),

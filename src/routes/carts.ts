@@ -34,7 +34,7 @@ export const cartsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; database: 
     },
   }, async (request, reply) => {
     const lines = request.body.items ?? nothing
-    const cart = await engine.createAlike(request.params.saleId, lines, request.headers['idempotency-key'])
+    const cart = await engine.createCart(request.params.saleId, lines, request.headers['idempotency-key'])
     if (isRefusal(cart)) {
       metrics.held(cart.refused)
       return refuseAlike(reply, cart)

@@ -79,8 +79,8 @@ export const stores: readonly Mutation[] = [
     promise: '4. A sale goes on without Postgres',
     edits: [{
       file: 'src/routes/carts.ts',
-      find: 'const cart = await engine.createAlike(',
-      replace: 'await database.countDeadOrders()\n    const cart = await engine.createAlike(',
+      find: 'const cart = await engine.createCart(',
+      replace: 'await database.countDeadOrders()\n    const cart = await engine.createCart(',
     }],
     tests: ['test/contract/operations.test.ts'],
   },
