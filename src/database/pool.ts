@@ -37,8 +37,6 @@ export function openPool(databaseUrl: string, onError: (error: Error) => void): 
     // A server whose host has vanished never answers, not even that the statement timed out.
     query_timeout: statementMs + connectMs,
     keepAlive: true,
-    // What does not wait for an answer is sent at once: between two processes on one machine, and more so between two machines, a
-    // transaction of many statements mostly waits. One that fails makes the rest of its transaction fail.
     pipeline: true,
     types: {
       getTypeParser: (type: number, format?: 'text' | 'binary') =>
@@ -71,6 +69,25 @@ export async function inTransaction<T>(pool: Pool, work: (connection: Connection
   } finally {
     client.release(broken)
   }
+}
+
+/** A statement with a name, so that a connection plans it once. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+  readonly values: string[]
+}
+
+/**
+ * Sends statements of one transaction without waiting in between, in their order; those that are null are nothing to do.
+ * Postgres on another machine would otherwise have locked rows wait for the way there and back.
+ * @throws what Postgres says of the first that it refuses; it does none of those after it
+ */
+export async function sendTogether(connection: Connection, statements: readonly (Statement | null)[]): Promise<void> {
+  // Each waits for those before it, and has its own time beside theirs.
+  const query_timeout = statements.length * statementMs + connectMs
+  const patient = statements.flatMap((statement) => (statement === null ? [] : [{ ...statement, query_timeout }]))
+  await Promise.all(patient.map((statement) => connection.query(statement)))
 }
 
 /** @returns whether the connection is fit for use again */

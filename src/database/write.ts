@@ -4,12 +4,12 @@
  *
  * Locks are taken in one order, orders by id, adjustments, then items by sku, then what sales sold, so that batches side by side
  * wait for each other and never in a circle. Hot rows come last: they are locked for the least time. Once it is known which
- * orders are new, everything else is sent without waiting in between.
+ * orders and shrinks are new, everything else is sent without waiting in between.
  */
 import type { FinalOrder, OutboxEntry } from '../outbox.js'
 import { ledgerRow } from '../ledger.js'
 import { texts, wholes } from './arrays.js'
-import type { Connection } from './pool.js'
+import { type Connection, sendTogether, type Statement } from './pool.js'
 
 type Paid = Extract<OutboxEntry, { kind: 'paid' }>
 type Refund = Extract<OutboxEntry, { kind: 'refund' }>
@@ -55,15 +55,14 @@ export async function writeEntries(connection: Connection, entries: readonly Out
   const returned = fresh.filter(({ kind }) => kind === 'refund').flatMap(linesOf)
   const sales = sold.map(({ orderId, saleId, sku, quantity }): Movement => ({ sku, saleId, orderId, adjustmentId: null, delta: -quantity, reason: 'sold' }))
   const movements = [...sales, ...shrinks]
-  // In this order; the first that Postgres refuses is the one that throws.
-  await Promise.all([
-    insertPayments(connection, paid),
-    insertRefunds(connection, entries.filter((entry) => entry.kind === 'refund')),
-    insertLines(connection, [...sold, ...returned]),
-    insertLedger(connection, entries),
-    insertMovements(connection, movements),
-    changeQuantities(connection, movements),
-    changeSaleItems(connection, movements),
+  await sendTogether(connection, [
+    insertPayments(paid),
+    insertRefunds(entries.filter((entry) => entry.kind === 'refund')),
+    insertLines([...sold, ...returned]),
+    insertLedger(entries),
+    insertMovements(movements),
+    changeQuantities(movements),
+    changeSaleItems(movements),
   ])
 }
 
@@ -119,9 +118,9 @@ async function insertOrders(connection: Connection, entries: readonly Ordered[])
 }
 
 /** Money that paid an order. That it was known before is a fault: it went back, or paid another order. */
-async function insertPayments(connection: Connection, entries: readonly Paid[]): Promise<void> {
-  if (entries.length === 0) return
-  await connection.query({
+function insertPayments(entries: readonly Paid[]): Statement | null {
+  if (entries.length === 0) return null
+  return {
     name: 'insert-payments',
     text: `
       insert into payments (payment_id, order_id, amount, currency, status)
@@ -134,13 +133,13 @@ async function insertPayments(connection: Connection, entries: readonly Paid[]):
       wholes(entries.map(({ payment }) => payment.amount)),
       texts(entries.map(({ payment }) => payment.currency)),
     ],
-  })
+  }
 }
 
 /** Money that went back, once. That it had paid an order is a fault, and the table refuses the change. */
-async function insertRefunds(connection: Connection, entries: readonly Refund[]): Promise<void> {
-  if (entries.length === 0) return
-  await connection.query({
+function insertRefunds(entries: readonly Refund[]): Statement | null {
+  if (entries.length === 0) return null
+  return {
     name: 'insert-refunds',
     text: `
       insert into payments (payment_id, order_id, amount, currency, status, refund_reason)
@@ -156,13 +155,13 @@ async function insertRefunds(connection: Connection, entries: readonly Refund[])
       texts(entries.map(({ payment }) => payment.currency)),
       texts(entries.map(({ reason }) => reason)),
     ],
-  })
+  }
 }
 
 /** Names come from the sale; a line that the sale does not know has none, and is refused for it. */
-async function insertLines(connection: Connection, lines: readonly Line[]): Promise<void> {
-  if (lines.length === 0) return
-  await connection.query({
+function insertLines(lines: readonly Line[]): Statement | null {
+  if (lines.length === 0) return null
+  return {
     name: 'insert-lines',
     text: `
       insert into order_lines (order_id, sku, position, name, quantity, unit_amount)
@@ -178,7 +177,7 @@ async function insertLines(connection: Connection, lines: readonly Line[]): Prom
       wholes(lines.map(({ quantity }) => quantity)),
       wholes(lines.map(({ unitAmount }) => unitAmount)),
     ],
-  })
+  }
 }
 
 /**
@@ -209,10 +208,10 @@ async function applyShrinks(connection: Connection, entries: readonly Adjusted[]
 }
 
 /** What each entry did to its sale, in the words of a certificate. Money that no sale knows is in none. */
-async function insertLedger(connection: Connection, entries: readonly OutboxEntry[]): Promise<void> {
+function insertLedger(entries: readonly OutboxEntry[]): Statement | null {
   const rows = entries.flatMap((entry) => ledgerRow(entry) ?? [])
-  if (rows.length === 0) return
-  await connection.query({
+  if (rows.length === 0) return null
+  return {
     name: 'insert-ledger',
     text: `
       insert into sale_ledger (sale_id, outbox_id, line)
@@ -220,12 +219,12 @@ async function insertLedger(connection: Connection, entries: readonly OutboxEntr
        where exists (select from sales where sales.sale_id = entry.sale_id)
           on conflict do nothing`,
     values: [texts(rows.map(({ saleId }) => saleId)), texts(rows.map(({ outboxId }) => outboxId)), texts(rows.map(({ line }) => line))],
-  })
+  }
 }
 
-async function insertMovements(connection: Connection, movements: readonly Movement[]): Promise<void> {
-  if (movements.length === 0) return
-  await connection.query({
+function insertMovements(movements: readonly Movement[]): Statement | null {
+  if (movements.length === 0) return null
+  return {
     name: 'insert-movements',
     text: `
       insert into stock_movements (sku, sale_id, order_id, adjustment_id, delta, reason)
@@ -238,12 +237,12 @@ async function insertMovements(connection: Connection, movements: readonly Movem
       wholes(movements.map(({ delta }) => delta)),
       texts(movements.map(({ reason }) => reason)),
     ],
-  })
+  }
 }
 
-async function changeQuantities(connection: Connection, movements: readonly Movement[]): Promise<void> {
-  if (movements.length === 0) return
-  await connection.query({
+function changeQuantities(movements: readonly Movement[]): Statement | null {
+  if (movements.length === 0) return null
+  return {
     name: 'change-quantities',
     text: `
       with change as (
@@ -254,13 +253,13 @@ async function changeQuantities(connection: Connection, movements: readonly Move
       update items set quantity = quantity + change.delta
         from locked join change using (sku) where items.sku = locked.sku`,
     values: [texts(movements.map(({ sku }) => sku)), wholes(movements.map(({ delta }) => delta))],
-  })
+  }
 }
 
 /** Nobody changes what a sale sold or may sell without the lock of the item, so these locks need no order. */
-async function changeSaleItems(connection: Connection, movements: readonly Movement[]): Promise<void> {
-  if (movements.length === 0) return
-  await connection.query({
+function changeSaleItems(movements: readonly Movement[]): Statement | null {
+  if (movements.length === 0) return null
+  return {
     name: 'change-sale-items',
     text: `
       update sale_items set sold = sale_items.sold + change.sold, allocation = sale_items.allocation + change.allocation
@@ -274,5 +273,5 @@ async function changeSaleItems(connection: Connection, movements: readonly Movem
       wholes(movements.map((movement) => (movement.orderId === null ? 0 : -movement.delta))),
       wholes(movements.map((movement) => (movement.orderId === null ? movement.delta : 0))),
     ],
-  })
+  }
 }
