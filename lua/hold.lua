@@ -28,6 +28,7 @@ local function overLimit(n)
 end
 
 local made = 0
+local newRecord -- what all new carts of a call say before their lines
 
 -- Reads the lines of a cart that is to be made.
 -- @returns how many there are, or nil where the text is none; whether one names no item of the sale; their total
@@ -35,8 +36,8 @@ local function readNewLines(text)
   made = made + 1
   local n, length, unknown, total = 0, 0, nil, 0
   for sku, digits in gmatch(text, '([^ =]+)=(%d+)') do
-    local quantity = whole(digits, MAX_QUANTITY)
-    if not quantity or quantity == 0 then return nil end
+    local quantity = tonumber(digits)
+    if quantity == 0 or quantity > MAX_QUANTITY then return nil end
     n, length = n + 1, length + #sku + #digits + 2
     local it = item(sku)
     if it then
@@ -100,8 +101,9 @@ local function create(request, most, at)
   if n == 0 then
     putCart(id, deadline, 0, text)
   else
-    if key == '.' then times = madeAtOnce(n, most) end
-    local record = cartRecord(deadline, now, text)
+    if key == '.' and most > 1 then times = madeAtOnce(n, most) end
+    newRecord = newRecord or cartRecord(deadline, now, '')
+    local record = newRecord .. text
     for i = at, at + times - 1 do addCart(ARGV[i], deadline, record) end
     for i = 1, n do addToCarts(lineItems[i], lineQuantities[i]) end
   end
@@ -109,7 +111,9 @@ local function create(request, most, at)
     remember('c:' .. key, format('%s %s %d', fingerprint, id, now + KEY_RETENTION_MS), now + KEY_RETENTION_MS)
   end
   local words = cartWords(times > 1 and '.' or id, 'open', deadline, n)
-  for i = 1, n do addToCarts(lineItems[i], lineQuantities[i] * (times - 1)) end
+  if times > 1 then
+    for i = 1, n do addToCarts(lineItems[i], lineQuantities[i] * (times - 1)) end
+  end
   return words, times
 end
 
@@ -129,7 +133,7 @@ else
       local words, times
       if operation then words, times = operation(request, left, at) end
       words, times = words or 'INVALID', times or 1
-      replies[#replies + 1] = format('%d %s', times, words)
+      replies[#replies + 1] = (times == 1 and '1 ' or format('%d ', times)) .. words
       at, left = at + times, left - times
     end
   end
