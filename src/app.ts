@@ -95,7 +95,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(pagesRoutes)
   await app.register(async (live) => {
     live.addHook('onRoute', (route) => {
-      if (route.method === 'GET') route.onRequest = [route.onRequest ?? [], forbidCaching].flat()
+      if (route.method === 'GET' || route.method === 'HEAD') route.onRequest = [route.onRequest ?? [], forbidCaching].flat()
     })
     await live.register(salesRoutes, { engine })
     await live.register(eventsRoutes, { engine, watching })

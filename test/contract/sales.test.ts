@@ -40,6 +40,7 @@ void tap.test('a sale tells everything about itself and its items', async (t) =>
   const read = await shop.call<Sale>('GET', `/v1/sales/${saleId}`)
   t.strictSame(read.body, { ...sale, items })
   t.equal(read.header('cache-control'), 'no-store', 'live numbers are never cached')
+  t.equal((await shop.call('HEAD', `/v1/sales/${saleId}`)).header('cache-control'), 'no-store', 'nor is what would be said of them')
   t.strictSame(await shop.item(saleId, cheap), items[1])
 
   const { sales } = (await shop.call<{ sales: Sale[] }>('GET', '/v1/sales')).body
