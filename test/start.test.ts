@@ -74,9 +74,13 @@ function start(t: Test, env: Record<string, string>): Started {
   return { pid: child.pid!, lines, said, ended }
 }
 
-/** A Ctrl-C: the terminal sends it to the whole foreground group. */
+/** A Ctrl-C: the terminal sends it to the whole foreground group, where there is one still. */
 function interrupt(pid: number): void {
-  process.kill(-pid, 'SIGINT')
+  try {
+    process.kill(-pid, 'SIGINT')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 async function call<T>(url: string, body?: object): Promise<T> {
