@@ -36,8 +36,8 @@ local function readNewLines(text)
   made = made + 1
   local n, length, unknown, total = 0, 0, nil, 0
   for sku, digits in gmatch(text, '([^ =]+)=(%d+)') do
-    local quantity = tonumber(digits)
-    if quantity == 0 or quantity > MAX_QUANTITY then return nil end
+    local quantity = whole(digits, MAX_QUANTITY)
+    if not quantity or quantity == 0 then return nil end
     n, length = n + 1, length + #sku + #digits + 2
     local it = item(sku)
     if it then
