@@ -93,6 +93,8 @@ export interface Scene {
   counters(sku: string): Promise<Counters>
   /** Asserts a refusal, and that it has written nothing. */
   refuses(t: Test, script: BatchedScript, request: string, reply: string | RegExp): Promise<void>
+  /** Asserts that `act` writes nothing, not even what is there already. @returns what it returns */
+  unwritten<Result>(t: Test, act: () => Promise<Result>): Promise<Result>
   whole(t: Test): Promise<void>
   key(name: string): string
 }
@@ -156,13 +158,17 @@ export async function openScene(engine: Engine, redis: Redis, overrides?: SaleOv
     orderId: (local) => formatId('o', shard, 1, local),
     counters: (sku) => counters(redis, saleId, sku),
     async refuses(t, script, request, reply) {
-      const before = await dump(redis)
-      await redis.watch(...shardKeyNames.map((name) => scene.key(name)))
-      const got = await scene.one(script, request)
-      t.not(await redis.multi().ping().exec(), null, 'and nothing was written, not even the same again')
+      const got = await scene.unwritten(t, () => scene.one(script, request))
       if (typeof reply === 'string') t.equal(got, reply)
       else t.match(got, reply)
+    },
+    async unwritten(t, act) {
+      const before = await dump(redis)
+      await redis.watch(...shardKeyNames.map((name) => scene.key(name)))
+      const result = await act()
+      t.not(await redis.multi().ping().exec(), null, 'and nothing was written, not even the same again')
       t.strictSame(await dump(redis), before, 'and nothing was written')
+      return result
     },
     whole: (t) => assertWhole(t, redis, saleId),
     key: (name) => `fs:{${saleId}.0}:${name}`,
