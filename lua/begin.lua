@@ -2,7 +2,8 @@
 --
 -- ARGV, each one request:  <epoch> <order> <payment>
 -- Replies: the epoch, then for each request
---   an order as in orders.lua, `describeOrder`, its first word OK: charge now; PAID: it has been paid, charge nothing
+--   OK <total>: charge so much now
+--   an order as in orders.lua, `describeOrder`, its first word PAID: charge nothing
 --   PAYMENT_IN_PROGRESS ORDER_EXPIRED ORDER_CANCELLED ORDER_NOT_FOUND INVALID
 --   INVARIANT <sku>: the order holds more than is held; nobody pays for that
 
@@ -30,5 +31,5 @@ return runBatch(function(request)
   -- Declined, it lapses at payBy: until then that is the soonest.
   setDeadline(id, o.payBy > now and math.min(o.payBy, o.deadline) or o.deadline)
   attempts[format('%s %s %d', id, payment, o.total)] = math.min(now + FIRST_ASK_MS, o.deadline - cancelLead())
-  return describeOrder(o)
+  return format('OK %d', o.total)
 end, true)

@@ -12,7 +12,7 @@ import { decodeOrder } from './decode.js'
 
 /** What begins a payment: a new attempt to charge, or an order that has been paid already. */
 export type BegunPayment =
-  | { readonly begun: true; readonly attempt: ProviderPayment; readonly order: Order }
+  | { readonly begun: true; readonly attempt: ProviderPayment }
   | { readonly begun: false; readonly order: Order }
 
 /** How long it is known which order a payment counts for, in seconds: as long as a shard remembers a payment. */
@@ -62,15 +62,15 @@ export function createPayments(core: Core): Payments {
       const reply = await core.ask('begin', id, `${id.epoch} ${id.local} ${paymentId}`)
       if (reply === shed) return overloaded
       if (reply === null) return core.missing('order_not_found')
-      const decoded = decodeOrder(reply.words, id, reply.epoch, catalogue)
-      if (isRefusal(decoded)) return decoded
-      const { word, order } = decoded
-      if (word === 'PAID') {
-        // Whoever paid may have been told that the outcome is not known, since replicas were late.
-        await core.replicated()
-        return { begun: false, order }
+      const { words } = reply
+      if (words.startsWith('OK ')) {
+        return { begun: true, attempt: { paymentId, orderId, amount: Number(words.slice('OK '.length)), currency: catalogue.currency } }
       }
-      return { begun: true, order, attempt: { paymentId, orderId, ...order.total } }
+      const paid = decodeOrder(words, id, reply.epoch, catalogue)
+      if (isRefusal(paid)) return paid
+      // Whoever paid may have been told that the outcome is not known, since replicas were late.
+      await core.replicated()
+      return { begun: false, order: paid.order }
     },
 
     async settlePayment(payment, outcome) {

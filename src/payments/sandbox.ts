@@ -5,7 +5,7 @@
  * before it was taken); any other is declined.
  */
 import type { Redis } from 'ioredis'
-import { paymentOf, sandboxKey } from '../keys.js'
+import { chargeKey, paymentOf, refundKey } from '../keys.js'
 import type { ProviderPayment } from '../outbox.js'
 import type { ChargeStatus, PaymentProvider } from './provider.js'
 
@@ -18,16 +18,13 @@ const scanCount = 1_000
 const keptSeconds = 7 * 24 * 3_600
 const statusOfToken: ReadonlyMap<string, ChargeStatus> = new Map([['tok_ok', 'succeeded'], ['tok_declined', 'declined'], ['tok_pending', 'pending']])
 
-/** Keeps a charge with its fields; a status that stands already stays. Returns the one that stands. */
-const recordOnce = `#!lua
-local standing = redis.call('HGET', KEYS[1], 'status')
-if not standing then
-  redis.call('HSET', KEYS[1], 'status', unpack(ARGV, 2))
-elseif #ARGV > 2 then
-  redis.call('HSET', KEYS[1], unpack(ARGV, 3))
-end
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-return standing or ARGV[2]`
+/** @returns what became of a charge: the first word of its text. Its order, amount and currency follow, once it was made. */
+function statusOf(charge: string): RecordedStatus {
+  const word = charge.split(' ', 1)[0]
+  const status = recordedStatuses.find((candidate) => candidate === word)
+  if (status === undefined) throw new Error('the sandbox holds a charge that it does not understand')
+  return status
+}
 
 /**
  * @param usable a client that never sends a command twice by itself; throws while Redis is away
@@ -36,12 +33,10 @@ return standing or ARGV[2]`
 export function createSandbox(usable: () => Redis, options: { production: boolean; warn: (message: string) => void }): PaymentProvider {
   if (options.production) options.warn('PAYMENTS ARE IN THE SANDBOX: orders are paid without any money. Configure a real provider.')
 
-  /** Writes a status unless there is one. @returns the one that stands */
-  async function record(paymentId: string, status: RecordedStatus, about: Record<string, string | number> = {}): Promise<RecordedStatus> {
-    const standing = await usable().eval(recordOnce, 1, sandboxKey(paymentId), keptSeconds, status, ...Object.entries(about).flat())
-    const known = recordedStatuses.find((candidate) => candidate === standing)
-    if (known === undefined) throw new Error('the sandbox holds a charge that it does not understand')
-    return known
+  /** Keeps what became of a charge, unless that is known already. @returns what is known then */
+  async function record(paymentId: string, status: RecordedStatus, ...about: readonly (string | number)[]): Promise<RecordedStatus> {
+    const standing = await usable().set(chargeKey(paymentId), [status, ...about].join(' '), 'EX', keptSeconds, 'NX', 'GET')
+    return standing === null ? status : statusOf(standing)
   }
 
   return {
@@ -49,7 +44,7 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
 
     async charge({ paymentId, orderId, amount, currency }: ProviderPayment, paymentToken: string) {
       if (paymentToken === 'tok_unreachable') throw new Error('the sandbox cut the call before it took the charge')
-      const standing = await record(paymentId, statusOfToken.get(paymentToken) ?? 'declined', { orderId, amount, currency })
+      const standing = await record(paymentId, statusOfToken.get(paymentToken) ?? 'declined', orderId, amount, currency)
       // Given up before the charge came: nothing was taken, and nothing will be.
       return standing === 'cancelled' || standing === 'never_taken' ? 'declined' : standing
     },
@@ -63,24 +58,26 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
       const standing = await record(paymentId, 'cancelled')
       if (standing === 'succeeded') return 'captured'
       // Nothing here turns a pending charge into a success, so no other call can come between read and write.
-      if (standing === 'pending') await usable().hset(sandboxKey(paymentId), 'status', 'cancelled')
+      if (standing === 'pending') await usable().set(chargeKey(paymentId), 'cancelled', 'KEEPTTL', 'XX')
       return 'cancelled'
     },
 
     async *taken() {
-      for await (const keys of usable().scanStream({ match: sandboxKey('*'), count: scanCount }) as AsyncIterable<string[]>) {
-        const redis = usable()
-        const charges = await Promise.all(keys.map(async (key) => [key, await redis.hgetall(key)] as const))
-        for (const [key, { status, orderId, amount, currency, refunded }] of charges) {
-          if (status !== 'succeeded' || orderId === undefined || refunded !== undefined) continue
-          yield { paymentId: paymentOf(key), orderId, amount: Number(amount), currency: currency! }
+      for await (const keys of usable().scanStream({ match: chargeKey('*'), count: scanCount }) as AsyncIterable<string[]>) {
+        if (keys.length === 0) continue
+        const paymentIds = keys.map(paymentOf)
+        const [charges, refunds] = await Promise.all([usable().mget(keys), usable().mget(paymentIds.map(refundKey))])
+        for (const [i, paymentId] of paymentIds.entries()) {
+          const charge = charges[i]
+          if (!charge || refunds[i] !== null || statusOf(charge) !== 'succeeded') continue
+          const [, orderId = '', amount, currency = ''] = charge.split(' ')
+          yield { paymentId, orderId, amount: Number(amount), currency }
         }
       }
     },
 
     async refund({ paymentId, amount, currency }, reason) {
-      const key = sandboxKey(paymentId)
-      await usable().multi().hset(key, { refunded: `${amount} ${currency}`, reason }).expire(key, keptSeconds).exec()
+      await usable().set(refundKey(paymentId), `${amount} ${currency} ${reason}`, 'EX', keptSeconds)
     },
   }
 }

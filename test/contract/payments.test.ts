@@ -1,12 +1,12 @@
 import tap from 'tap'
-import { sandboxKey } from '../../src/keys.js'
+import { chargeKey } from '../../src/keys.js'
 import { dump } from '../redis.js'
 import { invalid, refused } from './refused.js'
 import { openShop, time, timeAt } from './shop.js'
 
 const shop = await openShop(tap)
-const chargeOf = (paymentId: string | undefined) => shop.redis.hgetall(sandboxKey(paymentId ?? ''))
-const charges = async () => (await shop.redis.keys(sandboxKey('*'))).length
+const chargeOf = (paymentId: string | undefined) => shop.redis.get(chargeKey(paymentId ?? ''))
+const charges = async () => (await shop.redis.keys(chargeKey('*'))).length
 
 void tap.test('a payment that succeeds makes the order paid', async (t) => {
   const saleId = await shop.publish()
@@ -24,7 +24,7 @@ void tap.test('a payment that succeeds makes the order paid', async (t) => {
   t.strictSame(items, [{ ...order.items[0]!, stock: { quantity: 4, available: 4, inOtherCarts: 0 }, lowStock: true }])
   t.strictSame(await shop.read(order.orderId), body)
   t.strictSame((await shop.item(saleId, 'A')).stock, { quantity: 4, available: 4, inCarts: 0 })
-  t.match(await chargeOf(payment?.paymentId), { status: 'succeeded' })
+  t.match(await chargeOf(payment?.paymentId), /^succeeded /)
 })
 
 void tap.test('a paid order is paid once, whatever token comes again', async (t) => {
@@ -115,7 +115,7 @@ void tap.test('a pending payment is given up when its time ends, and its money c
   const { orderId, payment } = await shop.pending(saleId)
   await shop.later(saleId, 59)
   t.equal(await shop.askProvider(saleId), 1)
-  t.match(await chargeOf(payment?.paymentId), { status: 'cancelled' })
+  t.equal(await chargeOf(payment?.paymentId), 'cancelled')
   t.match(await shop.read(orderId), { status: 'expired', payment: { status: 'declined' } })
   t.equal((await shop.take(saleId, { A: 1 })).status, 201)
 })

@@ -1,6 +1,6 @@
 import tap from 'tap'
 import { formatId, newLocalId } from '../../src/ids.js'
-import { sandboxKey } from '../../src/keys.js'
+import { refundKey } from '../../src/keys.js'
 import { assertWhole } from '../redis.js'
 import { runOn } from '../postgres.js'
 import { refused } from './refused.js'
@@ -12,7 +12,7 @@ const hour = 3_600
 interface PaymentRow { status: string; refund_reason: string | null; amount: string; currency: string }
 const paymentRow = async (paymentId: string) =>
   (await runOn<PaymentRow>(shop.databaseUrl, 'select status, refund_reason, amount, currency from payments where payment_id = $1', [paymentId]))[0]
-const given = (paymentId: string) => shop.redis.hget(sandboxKey(paymentId), 'refunded')
+const given = (paymentId: string) => shop.redis.get(refundKey(paymentId))
 
 /** Lets Redis forget what Postgres has. */
 async function forget(saleId: string): Promise<void> {
@@ -102,7 +102,7 @@ void tap.test('money that is due back is given back, and the order ends refunded
   t.match(await shop.read(orderId), { status: 'refund_due', persisted: false })
   t.equal(await given(paymentId), null)
   t.equal(await shop.drain(saleId), 1)
-  t.equal(await given(paymentId), '2400 USD', 'what was taken, not what was due')
+  t.equal(await given(paymentId), '2400 USD amount_mismatch', 'what was taken, not what was due')
   const refundedOrder = await shop.read(orderId)
   t.match(refundedOrder, { status: 'refunded', persisted: true, payBy: null, total: order.total, payment: { paymentId } })
   t.match(await paymentRow(paymentId), { status: 'refunded', refund_reason: 'amount_mismatch', amount: '2400', currency: 'USD' })
@@ -131,7 +131,7 @@ for (const [what, reason, end] of [
     for (let time = 1; time <= 2; time += 1) t.equal((await shop.event({ orderId, paymentId })).status, 200)
     t.equal(await shop.drain(saleId), 1, 'once')
     t.equal((await shop.read(orderId)).status, 'refunded')
-    t.equal(await given(paymentId), '2500 USD')
+    t.equal(await given(paymentId), `2500 USD ${reason}`)
     t.match(await paymentRow(paymentId), { status: 'refunded', refund_reason: reason })
 
     const ended = async () => [(await shop.cancel(orderId)).status, (await shop.pay(orderId)).text]
@@ -164,7 +164,7 @@ void tap.test('money that went back for an order that nobody knows does not pay 
   await shop.event({ orderId, paymentId })
   t.equal((await shop.read(orderId)).status, 'awaiting_payment')
   await shop.drain()
-  t.equal(await given(paymentId), '2500 USD')
+  t.equal(await given(paymentId), '2500 USD unknown_order')
 })
 
 void tap.test('a second success on a paid order goes back, and the order stays paid', async (t) => {
@@ -178,7 +178,7 @@ void tap.test('a second success on a paid order goes back, and the order stays p
   t.strictSame(await shop.read(pending.orderId), paid)
   t.equal(await shop.drain(saleId), 2)
   t.strictSame(await shop.read(pending.orderId), { ...paid, persisted: true })
-  t.equal(await given(pending.payment!.paymentId), '2500 USD')
+  t.equal(await given(pending.payment!.paymentId), '2500 USD duplicate')
   t.equal(await given(foreign), null)
   t.equal((await shop.stored(sku)).quantity, 99)
 
@@ -186,7 +186,7 @@ void tap.test('a second success on a paid order goes back, and the order stays p
   const third = newId('pay')
   for (const paymentId of [third, foreign]) t.equal((await shop.event({ orderId: pending.orderId, paymentId })).status, 200)
   await shop.drain(saleId)
-  t.equal(await given(third), '2500 USD', 'also when only Postgres remembers the order')
+  t.equal(await given(third), '2500 USD unknown_order', 'also when only Postgres remembers the order')
   t.equal(await given(foreign), null, 'while the money that paid it stays')
   t.match(await shop.read(pending.orderId), { status: 'paid', payment: { paymentId: foreign } })
 })
@@ -199,7 +199,7 @@ void tap.test('money for an order that nobody knows is recorded and goes back', 
     await shop.event({ orderId, paymentId, amount: 77, currency: 'EUR' })
     await shop.event({ orderId, paymentId, amount: 77, currency: 'EUR' })
     t.equal((await shop.drain(saleId)) + (await shop.drain()), 1, orderId)
-    t.equal(await given(paymentId), '77 EUR')
+    t.equal(await given(paymentId), '77 EUR unknown_order')
     t.match(await paymentRow(paymentId), { status: 'refunded', refund_reason: 'unknown_order', amount: '77', currency: 'EUR' })
   }
 })
@@ -230,7 +230,7 @@ void tap.test('a sale is closed when it has ended and nothing is held, pending o
   t.equal((await shop.read(lapsed.orderId)).status, 'refund_due', 'its units are the store’s again')
   await shop.drain(saleId)
   t.equal((await shop.read(lapsed.orderId)).status, 'refunded')
-  t.equal(await given(paymentId), '2500 USD')
+  t.equal(await given(paymentId), '2500 USD closed')
 
   await forget(saleId)
   t.match((await shop.read(paid.orderId)).items, [{ sku, stock: null, lowStock: false, mayReturnAt: null }], 'from Postgres as well')

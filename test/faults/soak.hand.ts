@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import tap from 'tap'
-import { paymentKey, sandboxKey, shardKey } from '../../src/keys.js'
+import { chargeKey, paymentKey, refundKey, shardKey } from '../../src/keys.js'
 import { random } from '../races/buyer.js'
 import { until } from '../races/processes.js'
 import { moveTime } from '../redis.js'
@@ -70,7 +70,7 @@ tap.test(`a sale of ${minutes} minutes with a fault every ten seconds`, async (t
     await until(`nothing is kept among the ${name}`, async () => (await length()) === 0, 300_000)
   }
   // The sandbox's own book, and whose a payment of a provider's own page is, go by the server's clock, which nobody moves.
-  for (const match of [sandboxKey('*'), paymentKey('*')]) {
+  for (const match of [chargeKey('*'), refundKey('*'), paymentKey('*')]) {
     const [before, gone] = [await usedBytes(redis), { keys: 0 }]
     for await (const keys of redis.scanStream({ match, count: 1_000 }) as AsyncIterable<string[]>) {
       const left = await Promise.all(keys.map((key) => redis.ttl(key)))

@@ -11,7 +11,7 @@ import { connect, createEngine, type Engine } from '../../src/engine/engine.js'
 import { createLogger } from '../../src/log.js'
 import { createSandbox } from '../../src/payments/sandbox.js'
 import { isRefusal } from '../../src/problems.js'
-import { sandboxKey } from '../../src/keys.js'
+import { refundKey } from '../../src/keys.js'
 import { persist } from '../../workers/persist.js'
 import { freshDatabase, runOn } from '../postgres.js'
 import { freshRedis, setTime, wholeness } from '../redis.js'
@@ -138,7 +138,7 @@ async function checkEnd(model: Model, real: Real): Promise<void> {
   const paid = await runOn<{ order_id: string; payment_id: string }>(databaseUrl, `select order_id, payment_id from orders where sale_id = $1 and status = 'paid'`, [real.saleId])
   const kept = new Set(paid.map(({ payment_id }) => payment_id))
   for (const [paymentId] of model.payments) {
-    const gone = await redis.hexists(sandboxKey(paymentId), 'refunded')
+    const gone = await redis.exists(refundKey(paymentId))
     assert.equal(Number(kept.has(paymentId)) + gone, 1, `${paymentId} paid ${Number(kept.has(paymentId))} orders and went back ${gone} times`)
   }
   for (const [id, order] of model.orders) assert.equal(paid.some(({ order_id }) => order_id === id), order.state === 'paid', id)

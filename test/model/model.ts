@@ -3,6 +3,7 @@
  * and every counter. Times are Unix milliseconds; ids are the ones that were answered.
  */
 import type { Cart, Order, SaleItem } from '../../src/contract.js'
+import type { ProviderPayment } from '../../src/outbox.js'
 import type { Refusal, ShortLine } from '../../src/problems.js'
 
 const hourMs = 3_600_000
@@ -282,19 +283,20 @@ export function cancelOrder(model: Model, id: string): Result<null> {
   }
 }
 
+type Begun = { begun: true; attempt: ProviderPayment } | { begun: false; order: Omit<Order, 'customer'> }
+
 /** @param paymentId the id that the attempt was given, if it was begun */
-export function beginPayment(model: Model, id: string, paymentId: string | null): Result<{ begun: boolean; order: Omit<Order, 'customer'> }> {
+export function beginPayment(model: Model, id: string, paymentId: string | null): Result<Begun> {
   const order = model.orders.get(id)
   if (!order) return refuse('order_not_found')
-  const answer = (begun: boolean) => ({ begun, order: readOrder(model, id) as Omit<Order, 'customer'> })
-  if (order.state === 'paid') return answer(false)
+  if (order.state === 'paid') return { begun: false, order: readOrder(model, id) as Omit<Order, 'customer'> }
   if (order.state === 'payment_pending') return refuse('payment_in_progress')
   if (order.state !== 'awaiting_payment') return refuse(order.endedAs === 'cancelled' ? 'order_cancelled' : 'order_expired')
   if (paymentId === null) throw new Error('the model begins a payment, and none was answered')
   order.state = 'payment_pending'
   order.payment = { id: paymentId, status: 'pending', paidAt: null }
   order.deadline = model.now + model.pendingMs
-  return answer(true)
+  return { begun: true, attempt: { paymentId, orderId: id, ...money(total(model, order.lines)) } }
 }
 
 export type Outcome = 'succeeded' | 'declined' | 'never_taken' | 'pending'

@@ -161,7 +161,7 @@ export async function perform(operation: Operation, known: Known, { engine, ...r
       const id = !isRefusal(begun) && begun.begun ? begun.attempt.paymentId : null
       if (id !== null) known.payments.push({ id, order })
       return {
-        actual: isRefusal(begun) ? begun : { begun: begun.begun, order: withoutCustomer(begun.order) },
+        actual: isRefusal(begun) || begun.begun ? begun : { ...begun, order: withoutCustomer(begun.order) },
         predict: (model) => predict.beginPayment(model, order, id),
       }
     }

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { audit } from '../../src/audit.js'
 import type { Order } from '../../src/contract.js'
 import { connect, createEngine } from '../../src/engine/engine.js'
-import { sandboxKey } from '../../src/keys.js'
+import { refundKey } from '../../src/keys.js'
 import { createLogger } from '../../src/log.js'
 import type { ProviderPayment } from '../../src/outbox.js'
 import type { PaymentProvider } from '../../src/payments/provider.js'
@@ -232,9 +232,9 @@ export async function openPaymentOrders(t: Test): Promise<(sequences: readonly S
     const ledger = new Map(told.map((row) => [row.payment_id, row.status]))
     const tally: Tally = { orders: fates.length, paid: 0, refunded: 0 }
     await Promise.all([...taken].map(async ([paymentId, { payment, refunds, fate }]) => {
-      const back = await redis.hget(sandboxKey(paymentId), 'refunded')
+      const back = await redis.get(refundKey(paymentId))
       const hasOrder = paidBy.get(paymentId) === fate.orderId && fate.status === 'paid'
-      const hasRefund = back === `${payment.amount} ${payment.currency}` && refunds === 1
+      const hasRefund = back?.startsWith(`${payment.amount} ${payment.currency} `) === true && refunds === 1
       if (hasOrder && back === null && ledger.get(paymentId) === 'succeeded') tally.paid += 1
       else if (!paidBy.has(paymentId) && hasRefund && ledger.get(paymentId) === 'refunded') tally.refunded += 1
       else {

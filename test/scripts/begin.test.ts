@@ -1,6 +1,6 @@
 import tap from 'tap'
 import { freshEngine } from '../redis.js'
-import { at, openScene, orderReply } from './scene.js'
+import { at, openScene } from './scene.js'
 
 const { engine, redis } = await freshEngine(tap)
 
@@ -8,8 +8,9 @@ tap.test('a payment begins: its attempt is in progress, the units stay held whil
   const scene = await openScene(engine, redis, { items: { A: 10 }, paymentSeconds: 600, pendingSeconds: 900 })
   const id = await scene.order('A=2')
   await scene.time(599.999)
-  t.match(orderReply(await scene.one('begin', `1 ${id} p1`)), {
-    word: 'OK', id, state: 'payment_pending', paymentId: 'p1', paymentStatus: 'pending', deadline: at(599.999 + 900), payBy: at(600),
+  t.equal(await scene.one('begin', `1 ${id} p1`), 'OK 5000')
+  t.match(await scene.look(id), {
+    id, state: 'payment_pending', paymentId: 'p1', paymentStatus: 'pending', deadline: at(599.999 + 900), payBy: at(600),
   })
   await scene.time(1_499.998)
   t.match(await scene.look(id), { state: 'payment_pending' })
