@@ -40,6 +40,21 @@ promise('customers keep their names, whatever these mean to others', async (t) =
   for (const { order } of entries) t.same((await database.order(order.orderId))?.order.customer, order.customer)
 })
 
+promise('amounts are exact up to the greatest whole number', async (t) => {
+  const sku = await seedItem(100)
+  const saleId = await seedSale({ [sku]: 100 })
+  const amounts = [0, 2 ** 31, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]
+  const entries = amounts.map((amount) => {
+    const entry = paid(saleId, { [sku]: 1 })
+    return { ...entry, order: { ...entry.order, totalAmount: amount, lines: [{ sku, quantity: 1, unitAmount: amount }] }, payment: { ...entry.payment, amount } }
+  })
+  t.same(await database.persist(entries), amounts.map(() => 'persisted'))
+  for (const [i, { order, payment }] of entries.entries()) {
+    t.match((await database.order(order.orderId))?.order, { total: usd(amounts[i]!), items: [{ unitPrice: usd(amounts[i]!) }] })
+    t.same(await runOn(url, 'select amount from payments where payment_id = $1', [payment.paymentId]), [{ amount: String(amounts[i]) }])
+  }
+})
+
 promise('batches that overlap, repeat and run side by side count every order once', async (t) => {
   const skus = await Promise.all(Array.from({ length: 5 }, () => seedItem(10_000)))
   const saleId = await seedSale(Object.fromEntries(skus.map((sku) => [sku, 10_000])))
@@ -75,18 +90,24 @@ promise('one bad order is set apart, whole and once, and its batch is persisted'
     spoiled({ cartId: good[0]!.order.cartId }),
     spoiled({ lines: [{ sku: 'nobody', quantity: 1, unitAmount: 1 }] }),
     spoiled({ saleId: 'nothing' }),
-    spoiled({ lines: [{ sku, quantity: 1.5, unitAmount: 1 }] }),
     { ...spoiled({}), payment: { ...base.payment, paymentId: good[1]!.payment.paymentId } },
   ]
+  // These are refused before they come to Postgres.
+  const unwritable = [
+    ...[1.5, 2 ** 53, Number.NaN, '1' as unknown as number].map((quantity) => spoiled({ lines: [{ sku, quantity, unitAmount: 1 }] })),
+    spoiled({ customer: { ...base.order.customer, email: 7 as unknown as string } }),
+  ]
   const batch: OutboxEntry[] = [...good]
-  bad.forEach((entry, index) => batch.splice(3 * index + 2, 0, entry))
+  const all = [...bad, ...unwritable]
+  all.forEach((entry, index) => batch.splice(2 * index + 2, 0, entry))
   const results = await database.persist(batch)
   t.equal(results.filter((result) => result === 'persisted').length, good.length)
   for (const entry of bad) t.match(results[batch.indexOf(entry)], { poisoned: /^2[23]/, reason: String })
+  for (const entry of unwritable) t.match(results[batch.indexOf(entry)], { poisoned: null, reason: /^a (text|whole number) is / })
   t.same(await database.persist(batch), results, 'and the same again when the job is run again')
   t.equal(await quantityOf(sku), 80)
   const dead = await runOn<{ outbox_id: string; entry: string }>(url, 'select outbox_id, entry from dead_orders')
-  t.same(new Map(dead.map((row) => [row.outbox_id, JSON.parse(row.entry)])), new Map(bad.map((entry) => [entry.outboxId, entry])))
+  t.same(new Map(dead.map((row) => [row.outbox_id, row.entry])), new Map(all.map((entry) => [entry.outboxId, JSON.stringify(entry)])))
   t.equal(await database.knownPayment(bad[0]!.payment.paymentId), 'paid', 'its money did pay for it')
 })
 

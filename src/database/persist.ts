@@ -6,6 +6,7 @@
  */
 import { parseId } from '../ids.js'
 import type { OutboxEntry } from '../outbox.js'
+import { UnwritableValue } from './arrays.js'
 import { DatabaseError, inTransaction, type Pool } from './pool.js'
 import { UnreadableEntry, writeEntries } from './write.js'
 
@@ -45,7 +46,7 @@ const stockChecks = new Set(['items_quantity_check', 'sale_items_sold_check'])
 
 /** @returns what an error says of the entries, or null where it says nothing of them */
 export function judge(error: unknown): Exclude<Persisted, 'persisted'> | null {
-  if (error instanceof UnreadableEntry) return { poisoned: null, reason: error.message }
+  if (error instanceof UnreadableEntry || error instanceof UnwritableValue) return { poisoned: null, reason: error.message }
   if (!(error instanceof DatabaseError) || error.code === undefined) return null
   if (error.constraint !== undefined && stockChecks.has(error.constraint)) return 'retry'
   return dataFaults.has(error.code.slice(0, 2)) ? { poisoned: error.code, reason: error.message } : null

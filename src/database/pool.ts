@@ -75,7 +75,7 @@ export async function inTransaction<T>(pool: Pool, work: (connection: Connection
 export interface Statement {
   readonly name: string
   readonly text: string
-  readonly values: string[]
+  readonly values: Buffer[]
 }
 
 /**

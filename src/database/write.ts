@@ -34,6 +34,14 @@ interface Movement {
   readonly reason: string
 }
 
+/** What an item's row and that of a sale's item change by. */
+interface Change {
+  readonly sku: string
+  readonly saleId: string
+  sold: number
+  allocation: number
+}
+
 /** An entry that says nothing which could be written. */
 export class UnreadableEntry extends Error {
   override readonly name = 'UnreadableEntry'
@@ -41,7 +49,8 @@ export class UnreadableEntry extends Error {
 
 /**
  * What is there already is left as it is.
- * @throws DatabaseError where Postgres refuses an entry, UnreadableEntry where there is nothing to write
+ * @throws DatabaseError where Postgres refuses an entry, UnreadableEntry where there is nothing to write, UnwritableValue where something in it is
+ *   neither a text nor a whole number
  */
 export async function writeEntries(connection: Connection, entries: readonly OutboxEntry[]): Promise<void> {
   for (const entry of entries) if (entry.kind === 'unreadable') throw new UnreadableEntry(entry.reason)
@@ -55,14 +64,15 @@ export async function writeEntries(connection: Connection, entries: readonly Out
   const returned = fresh.filter(({ kind }) => kind === 'refund').flatMap(linesOf)
   const sales = sold.map(({ orderId, saleId, sku, quantity }): Movement => ({ sku, saleId, orderId, adjustmentId: null, delta: -quantity, reason: 'sold' }))
   const movements = [...sales, ...shrinks]
+  const changes = changesOf(movements)
   await sendTogether(connection, [
     insertPayments(paid),
     insertRefunds(entries.filter((entry) => entry.kind === 'refund')),
     insertLines([...sold, ...returned]),
     insertLedger(entries),
     insertMovements(movements),
-    changeQuantities(movements),
-    changeSaleItems(movements),
+    changeQuantities(changes),
+    changeSaleItems(changes),
   ])
 }
 
@@ -86,10 +96,10 @@ async function insertOrders(connection: Connection, entries: readonly Ordered[])
     text: `
       insert into orders (order_id, sale_id, cart_id, status, total_amount, currency, customer_name, customer_email,
                           customer_phone, customer_address, payment_id, outbox_id, paid_at, created_at)
-      select order_id, sale_id, cart_id, status, total_amount, currency, name, email, phone, address, payment_id,
+      select order_id, sale_id, cart_id, status, total_amount, currency, name, email, phone, address::jsonb, payment_id,
              outbox_id, to_timestamp(paid_at_ms / 1000.0), to_timestamp(created_at_ms / 1000.0)
         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-                    $9::text[], $10::jsonb[], $11::text[], $12::text[], $13::bigint[], $14::bigint[])
+                    $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[])
              as entry (order_id, sale_id, cart_id, status, total_amount, currency, name, email,
                        phone, address, payment_id, outbox_id, paid_at_ms, created_at_ms)
        order by order_id
@@ -166,7 +176,7 @@ function insertLines(lines: readonly Line[]): Statement | null {
     text: `
       insert into order_lines (order_id, sku, position, name, quantity, unit_amount)
       select order_id, sku, line.position, sale_items.name, quantity, unit_amount
-        from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[])
+        from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
              as line (order_id, sale_id, sku, position, quantity, unit_amount)
         left join sale_items using (sale_id, sku)`,
     values: [
@@ -240,38 +250,49 @@ function insertMovements(movements: readonly Movement[]): Statement | null {
   }
 }
 
-function changeQuantities(movements: readonly Movement[]): Statement | null {
-  if (movements.length === 0) return null
+/** @returns what movements change, summed: hundreds of them are of a few items */
+function changesOf(movements: readonly Movement[]): Change[] {
+  const changes = new Map<string, Change>()
+  for (const { sku, saleId, orderId, delta } of movements) {
+    const key = `${saleId} ${sku}`
+    let change = changes.get(key)
+    if (change === undefined) changes.set(key, (change = { sku, saleId, sold: 0, allocation: 0 }))
+    if (orderId === null) change.allocation += delta
+    else change.sold -= delta
+  }
+  return [...changes.values()]
+}
+
+function changeQuantities(changes: readonly Change[]): Statement | null {
+  if (changes.length === 0) return null
   return {
     name: 'change-quantities',
     text: `
       with change as (
-        select sku, sum(delta)::bigint as delta from unnest($1::text[], $2::bigint[]) as movement (sku, delta) group by sku
+        select sku, sum(delta)::bigint as delta from unnest($1::text[], $2::bigint[]) as change (sku, delta) group by sku
       ), locked as (
         select sku from items where sku = any($1::text[]) order by sku for no key update
       )
       update items set quantity = quantity + change.delta
         from locked join change using (sku) where items.sku = locked.sku`,
-    values: [texts(movements.map(({ sku }) => sku)), wholes(movements.map(({ delta }) => delta))],
+    values: [texts(changes.map(({ sku }) => sku)), wholes(changes.map(({ sold, allocation }) => allocation - sold))],
   }
 }
 
 /** Nobody changes what a sale sold or may sell without the lock of the item, so these locks need no order. */
-function changeSaleItems(movements: readonly Movement[]): Statement | null {
-  if (movements.length === 0) return null
+function changeSaleItems(changes: readonly Change[]): Statement | null {
+  if (changes.length === 0) return null
   return {
     name: 'change-sale-items',
     text: `
       update sale_items set sold = sale_items.sold + change.sold, allocation = sale_items.allocation + change.allocation
-        from (select sale_id, sku, sum(sold)::bigint as sold, sum(allocation)::bigint as allocation
-                from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as movement (sale_id, sku, sold, allocation)
-               group by sale_id, sku) as change
+        from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as change (sale_id, sku, sold, allocation)
        where sale_items.sale_id = change.sale_id and sale_items.sku = change.sku`,
     values: [
-      texts(movements.map(({ saleId }) => saleId)),
-      texts(movements.map(({ sku }) => sku)),
-      wholes(movements.map((movement) => (movement.orderId === null ? 0 : -movement.delta))),
-      wholes(movements.map((movement) => (movement.orderId === null ? movement.delta : 0))),
+      texts(changes.map(({ saleId }) => saleId)),
+      texts(changes.map(({ sku }) => sku)),
+      wholes(changes.map(({ sold }) => sold)),
+      wholes(changes.map(({ allocation }) => allocation)),
     ],
   }
 }
