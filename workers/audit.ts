@@ -5,11 +5,27 @@ import type { Engine } from '../src/engine/engine.js'
 import { type Shard, strayShard } from '../src/keys.js'
 import type { Logger } from '../src/log.js'
 import { isRefusal } from '../src/problems.js'
+import type { ClosedSales } from './sweep.js'
 
 /** How often a sale is audited, by whichever worker comes first, in milliseconds. */
-export const auditEveryMs = 10_000
+const auditEveryMs = 10_000
 
-export async function auditSale(engine: Engine, database: Database, log: Logger, shard: Shard): Promise<void> {
+/**
+ * Audits every sale that is not closed, one a turn: all of them together take one connection to Postgres from those that persist
+ * orders, and a drain waits for one of them.
+ * @returns a turn, which returns how many milliseconds to wait for the next
+ */
+export function createAudits(engine: Engine, database: Database, log: Logger, closed: ClosedSales): () => Promise<number> {
+  let due: Shard[] = []
+  return async () => {
+    if (due.length === 0) due = await engine.shards()
+    const shard = due.pop()
+    if (shard !== undefined && !closed.has(shard.saleId)) await auditSale(engine, database, log, shard)
+    return due.length === 0 ? auditEveryMs : 0
+  }
+}
+
+async function auditSale(engine: Engine, database: Database, log: Logger, shard: Shard): Promise<void> {
   if (shard.saleId === strayShard.saleId || !(await engine.mayAudit(shard, auditEveryMs))) return
   const report = await audit(shard.saleId, engine, database)
   if (isRefusal(report) || report.ok) return

@@ -12,7 +12,7 @@ import type { PersistJob } from '../src/outbox.js'
 import { createSandbox } from '../src/payments/sandbox.js'
 import { type JobWorker, openWorkQueue, startJobWorker, type WorkQueue } from '../src/queue.js'
 import { askAboutAttempts } from './attempts.js'
-import { auditEveryMs, auditSale } from './audit.js'
+import { createAudits } from './audit.js'
 import { certifyClosed } from './certify.js'
 import { type Loop, startLoop } from './loop.js'
 import { persist } from './persist.js'
@@ -90,7 +90,7 @@ function start(): void {
     throughSales('redeliver', redeliverMs, (shard) => redeliver(engine, work, log, shard, persistNow))
     throughSales('sweep', sweepMs, (shard) => sweep(engine, database, closed, shard, work.addCertificate))
     throughSales('attempts', askMs, async (shard) => (await askAboutAttempts(engine, provider, log, shard)).count, busyMs)
-    throughSales('audit', auditEveryMs, (shard) => auditSale(engine, database, log, shard))
+    loops.push(startLoop('audit', log, createAudits(engine, database, log, closed)))
     log.info('the worker is at work')
   }
   void begin()

@@ -1,6 +1,9 @@
 /** What an audit says of a sale that is whole, and of one that is not. */
 import tap, { type Test } from 'tap'
 import type { AuditReport } from '../../src/contract.js'
+import { auditKey } from '../../src/keys.js'
+import { createLogger } from '../../src/log.js'
+import { createAudits } from '../../workers/audit.js'
 import { runOn } from '../postgres.js'
 import { refused } from './refused.js'
 import { newId, openShop } from './shop.js'
@@ -129,6 +132,32 @@ void tap.test('an entry that was set apart and that nobody can read hides nothin
   await shop.drain(saleId)
   await runOn(shop.databaseUrl, `insert into dead_orders (sale_id, outbox_id, kind, entry, reason) values ($1, '1-1', 'paid', 'no JSON', 'by hand')`, [saleId])
   t.match(await audit(saleId), { ok: true, items: [{ sku, sold: 2, persisted: 2, inFlight: 0 }] })
+})
+
+void tap.test('workers audit the sales that are not closed, one at a time, and tell what is broken', async (t) => {
+  const sku = newId('a')
+  const off = await ownSale({ [sku]: 10 })
+  const [whole, closed] = [await ownSale({ [newId('a')]: 1 }), await ownSale({ [newId('a')]: 1 })]
+  await runOn(shop.databaseUrl, 'update items set quantity = quantity + 1 where sku = $1', [sku])
+  const lines: { saleId: string }[] = []
+  const log = createLogger('error', { write: (line) => void lines.push(JSON.parse(line) as { saleId: string }) })
+  const turn = createAudits(shop.engine, shop.database, log, new Set([closed]))
+  const audited = () => shop.redis.keys(auditKey('*'))
+  async function round(): Promise<number> {
+    for (let before = await audited(); ;) {
+      const waitMs = await turn()
+      const after = await audited()
+      t.ok(after.length <= before.length + 1, 'one at the most')
+      before = after
+      if (waitMs > 0) return waitMs
+    }
+  }
+  t.equal(await round(), 10_000)
+  const [keys, told] = [await audited(), () => lines.filter(({ saleId }) => saleId === off)]
+  t.same([off, whole, closed].map((saleId) => keys.includes(auditKey(saleId))), [true, true, false])
+  t.match(told(), [{ level: 50, rule: 'I4', sku, detail: /the store has 101, and its ledger comes to 100/ }])
+  await round()
+  t.equal(told().length, 1, 'nothing is due again')
 })
 
 void tap.test('an audit is for operators, of sales that there are', async (t) => {
