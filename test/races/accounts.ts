@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import type { Order } from '../../src/contract.js'
-import { type ShardKeyName, shardKey } from '../../src/keys.js'
+import { chargeKey, paymentOf, refundKey, type ShardKeyName, shardKey } from '../../src/keys.js'
 import { runOn } from '../postgres.js'
 import { assertWhole, counters } from '../redis.js'
 import { until } from './processes.js'
@@ -38,12 +38,10 @@ export async function keysUsed(redis: Redis, saleId: string): Promise<Map<string
 /** @returns payment ids by what the sandbox has of them: the money that it took, and what it gave back */
 export async function sandboxMoney(redis: Redis): Promise<{ charged: Set<string>; refunded: Set<string> }> {
   const money = { charged: new Set<string>(), refunded: new Set<string>() }
-  await Promise.all((await redis.keys('fs:sandbox:*')).map(async (key) => {
-    const id = key.slice('fs:sandbox:'.length)
-    const { status, refunded } = await redis.hgetall(key)
-    if (status === 'succeeded') money.charged.add(id)
-    if (refunded !== undefined) money.refunded.add(id)
+  await Promise.all((await redis.keys(chargeKey('*'))).map(async (key) => {
+    if ((await redis.get(key))?.startsWith('succeeded ')) money.charged.add(paymentOf(key))
   }))
+  for (const key of await redis.keys(refundKey('*'))) money.refunded.add(decodeURIComponent(key.slice(refundKey('').length)))
   return money
 }
 
