@@ -51,6 +51,8 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
 
     async find(paymentId) {
       const standing = await record(paymentId, 'never_taken')
+      // As long as somebody asks, somebody waits.
+      if (standing === 'pending') await usable().expire(chargeKey(paymentId), keptSeconds)
       return standing === 'cancelled' ? 'declined' : standing
     },
 
@@ -68,10 +70,8 @@ export function createSandbox(usable: () => Redis, options: { production: boolea
         const paymentIds = keys.map(paymentOf)
         const [charges, refunds] = await Promise.all([usable().mget(keys), usable().mget(paymentIds.map(refundKey))])
         for (const [i, paymentId] of paymentIds.entries()) {
-          const charge = charges[i]
-          if (!charge || refunds[i] !== null || statusOf(charge) !== 'succeeded') continue
-          const [, orderId = '', amount, currency = ''] = charge.split(' ')
-          yield { paymentId, orderId, amount: Number(amount), currency }
+          const [status, orderId = '', amount, currency = ''] = charges[i]?.split(' ') ?? []
+          if (status === 'succeeded' && refunds[i] === null) yield { paymentId, orderId, amount: Number(amount), currency }
         }
       }
     },
