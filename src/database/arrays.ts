@@ -27,7 +27,7 @@ export function texts(values: readonly (string | null)[]): Buffer {
   let bytes = 0
   for (const value of values) {
     if (typeof value === 'string') bytes += Buffer.byteLength(value)
-    else if (value !== null) throw new UnwritableValue(`a text is ${String(value)}`)
+    else if (value !== null) throw new UnwritableValue(`a text is a ${typeof value}`)
   }
   const array = makeArray(values, 'text', bytes)
   let at = headBytes
@@ -48,7 +48,7 @@ export function wholes(values: readonly (number | null)[]): Buffer {
       at = array.writeInt32BE(-1, at)
       continue
     }
-    if (!Number.isSafeInteger(value)) throw new UnwritableValue(`a whole number is ${value}`)
+    if (!Number.isSafeInteger(value)) throw new UnwritableValue('a number is not whole, or not below 2^53')
     at = array.writeInt32BE(bigintBytes, at)
     const high = Math.floor(value / 2 ** 32)
     at = array.writeInt32BE(high, at)

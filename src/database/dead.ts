@@ -12,7 +12,7 @@ export interface DeadOrder {
   readonly saleId: string
   readonly outboxId: string
   readonly kind: string
-  /** Null where the entry could not even be read. */
+  /** Null where the entry did not come as far as Postgres. */
   readonly sqlstate: string | null
   readonly reason: string
   readonly createdAt: Date

@@ -12,8 +12,8 @@ import { UnreadableEntry, writeEntries } from './write.js'
 
 /**
  * What became of an entry. `retry`: Postgres has fewer units than were sold, and a restock that is on its way will
- * mend that. Poisoned (by an SQLSTATE, or null where it cannot even be read): it can never be persisted as it is, and was set
- * apart in `dead_orders`.
+ * mend that. Poisoned (by an SQLSTATE, or null where it did not come as far as Postgres): it can never be persisted as it is, and was
+ * set apart in `dead_orders`.
  */
 export type Persisted = 'persisted' | 'retry' | { readonly poisoned: string | null; readonly reason: string }
 

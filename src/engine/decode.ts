@@ -295,7 +295,7 @@ function finalOrder(record: readonly string[], shard: Shard, epoch: number, loca
       orderId: formatId('o', shard, epoch, local),
       cartId: formatId('c', shard, epoch, local),
       saleId: shard.saleId,
-      customer: JSON.parse(customer) as Customer,
+      customer: (JSON.parse(customer) as Customer | null) ?? unexpected('no customer in an entry of the outbox'),
       lines: orderLines(lines),
       totalAmount: Number(words[9]),
       currency,

@@ -94,6 +94,19 @@ void tap.test('a paid order that Postgres refuses stays unpersisted and readable
   t.ok((await shop.database.unclosedSales()).includes(saleId), 'its unit is not free for another sale')
 })
 
+void tap.test('a paid order that has lost its customer is set apart, and holds up no other', async (t) => {
+  const { saleId, sku } = await ownSale()
+  const [lost, other] = [await shop.order(saleId, { [sku]: 1 }), await shop.order(saleId, { [sku]: 1 })]
+  const [orders, local] = [`fs:{${saleId}.0}:orders`, lost.orderId.slice(-22)]
+  const record = (await shop.redis.hget(orders, local))!
+  await shop.redis.hset(orders, local, `${record.slice(0, record.lastIndexOf('\n'))}\nnull`)
+  await shop.engine.settlePayment({ paymentId: newId('pay'), orderId: lost.orderId, amount: 2_500, currency: 'USD' }, 'succeeded').catch(() => null)
+  t.equal((await shop.pay(other.orderId)).status, 200)
+  await shop.drain(saleId)
+  t.match(await runOn(shop.databaseUrl, 'select kind, sqlstate, reason from dead_orders where sale_id = $1', [saleId]), [{ kind: 'paid', sqlstate: null, reason: /no customer/ }])
+  t.match(await shop.read(other.orderId), { status: 'paid', persisted: true })
+})
+
 void tap.test('money that is due back is given back, and the order ends refunded', async (t) => {
   const { saleId, sku } = await ownSale(1)
   const { orderId, payment, ...order } = await shop.pending(saleId, { [sku]: 1 })
