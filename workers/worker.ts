@@ -14,7 +14,7 @@ import { type JobWorker, openWorkQueue, startJobWorker, type WorkQueue } from '.
 import { askAboutAttempts } from './attempts.js'
 import { createAudits } from './audit.js'
 import { certifyClosed } from './certify.js'
-import { type Loop, startLoop } from './loop.js'
+import { createAttempts, type Loop, startLoop } from './loop.js'
 import { persist } from './persist.js'
 import { redeliver, relay } from './relay.js'
 import { type ClosedSales, createRounds, resume, sweep } from './sweep.js'
@@ -51,22 +51,15 @@ function start(): void {
   let queue: WorkQueue | undefined
   let jobs: JobWorker | undefined
 
-  /** A loop through the shards of all sales; one that fails does not keep the others waiting. */
+  /** A loop through the shards of all sales. */
   function throughSales(name: string, waitMs: number, turn: (shard: Shard) => Promise<number | void>, soonMs = waitMs): void {
     const round = createRounds(engine, closed)
-    const failing = new Set<string>()
+    const attempt = createAttempts(name, log)
     loops.push(startLoop(name, log, async () => {
       let moved = 0
-      await Promise.all((await round()).map(async (shard) => {
-        try {
-          moved += (await turn(shard)) ?? 0
-          failing.delete(shard.saleId)
-        } catch (error) {
-          // Once an outage.
-          if (failing.size === failing.add(shard.saleId).size) return
-          log.error({ err: error, loop: name, saleId: shard.saleId }, 'a turn failed, and will be tried again')
-        }
-      }))
+      await Promise.all((await round()).map((shard) => attempt(shard, async () => {
+        moved += (await turn(shard)) ?? 0
+      })))
       return moved > 0 ? soonMs : waitMs
     }))
   }
