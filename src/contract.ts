@@ -66,17 +66,23 @@ export const CallerStock = Strict({
 }, { description: 'Live numbers as one cart sees them: the caller’s own units are not in `inOtherCarts`.' })
 export type CallerStock = Static<typeof CallerStock>
 
+const LowStock = Type.Boolean({ description: 'Whether `available` is at or below the sale’s `lowStockAt`.' })
+const MayReturnAt = {
+  ...Nullable(Time),
+  description: 'Where none is available and some are held: the earliest time at which any hold of the sale can lapse, so that nothing comes back sooner. Else null.',
+}
+
 export const SaleItem = Strict({
   sku: ClientId,
   name: Type.String(),
   description: Type.String(),
   price: Money,
-  listPrice: Nullable(Money),
-  maxPerCart: Nullable(Quantity),
+  listPrice: { ...Nullable(Money), description: 'The catalogue’s price, where it is higher.' },
+  maxPerCart: { ...Nullable(Quantity), description: 'Most units of it in one cart; null where there is no limit.' },
   stock: SaleStock,
-  lowStock: Type.Boolean(),
-  mayReturnAt: Nullable(Time),
-})
+  lowStock: LowStock,
+  mayReturnAt: MayReturnAt,
+}, { description: 'An item of a sale, with its live stock.' })
 export type SaleItem = Static<typeof SaleItem>
 
 export const SaleStatus = Type.Unsafe<'scheduled' | 'open' | 'paused' | 'ended'>(
@@ -96,9 +102,9 @@ const saleFields = {
   paymentSeconds: Integer(1, longestSeconds),
   lowStockAt: Integer(0, maxQuantity),
 }
-export const Sale = Strict({ ...saleFields, items: Type.Optional(Type.Array(SaleItem)) })
+export const Sale = Strict({ ...saleFields, items: Type.Optional(Type.Array(SaleItem)) }, { description: 'A sale as it is now.' })
 export type Sale = Static<typeof Sale>
-export const SaleList = Strict({ sales: Type.Array(Sale) })
+export const SaleList = Strict({ sales: Type.Array(Sale) }, { description: 'The published sales, without their items.' })
 
 /** What changes about a sale while it is watched. */
 export const StockEvent = Strict({
@@ -106,7 +112,7 @@ export const StockEvent = Strict({
   status: SaleStatus,
   startsAt: Time,
   endsAt: Nullable(Time),
-  items: Type.Array(Strict({ sku: ClientId, stock: SaleStock, lowStock: Type.Boolean(), mayReturnAt: Nullable(Time) })),
+  items: Type.Array(Strict({ sku: ClientId, stock: SaleStock, lowStock: LowStock, mayReturnAt: MayReturnAt })),
 }, { description: 'The data of a `stock` event: the sale as it is now, with every item in the first event, and those that have changed in each later one.' })
 export type StockEvent = Static<typeof StockEvent>
 
@@ -118,9 +124,9 @@ export const CartLine = Strict({
   quantity: Quantity,
   unitPrice: Money,
   lineTotal: Money,
-  stock: Nullable(CallerStock),
-  lowStock: Type.Boolean(),
-  mayReturnAt: Nullable(Time),
+  stock: { ...Nullable(CallerStock), description: 'Live numbers as the caller sees them; null once the sale is closed.' },
+  lowStock: LowStock,
+  mayReturnAt: MayReturnAt,
 })
 export type CartLine = Static<typeof CartLine>
 
@@ -128,11 +134,11 @@ export const Cart = Strict({
   cartId: Type.String(),
   saleId: ClientId,
   status: Type.Unsafe<'open' | 'checked_out'>(Type.String({ enum: ['open', 'checked_out'] })),
-  expiresAt: Time,
+  expiresAt: { ...Time, description: 'When its units go: those of a cart that is not checked out by then, those of an order that is not paid.' },
   items: Type.Array(CartLine),
   total: Money,
-  orderId: Nullable(Type.String()),
-})
+  orderId: { ...Nullable(Type.String()), description: 'The order that it became. Once that is paid, the cart is deleted.' },
+}, { description: 'A cart as it is now.' })
 export type Cart = Static<typeof Cart>
 
 export const LineRequest = Strict({ sku: ClientId, quantity: Quantity })
@@ -181,14 +187,17 @@ export const Order = Strict({
   saleId: ClientId,
   cartId: Type.String(),
   status: Type.Unsafe<OrderStatus>(Type.String({ enum: [...orderStatuses] })),
-  payBy: Nullable(Time),
+  payBy: {
+    ...Nullable(Time),
+    description: 'Until when a payment can be started; null once none can. While the provider has a payment, the units stay held beyond it, for the `pendingSeconds` of the sale at most.',
+  },
   customer: Customer,
   items: Type.Array(CartLine),
   total: Money,
   payment: Nullable(Payment),
-  persisted: Type.Boolean(),
+  persisted: Type.Boolean({ description: 'Whether Postgres has it.' }),
   createdAt: Time,
-})
+}, { description: 'An order as it is now.' })
 export type Order = Static<typeof Order>
 
 export const Checkout = Strict({ customer: Customer })
@@ -207,7 +216,7 @@ export const PaymentEvent = Type.Object({
 })
 export type PaymentEvent = Static<typeof PaymentEvent>
 export const PaymentEventHeaders = Type.Object({ 'payment-signature': Type.Optional(Type.String({ maxLength: 1_024 })) })
-export const EventReceived = Strict({ received: Type.Literal(true) })
+export const EventReceived = Strict({ received: Type.Literal(true) }, { description: 'The event is applied.' })
 
 // --- Operator --------------------------------------------------------------------------------------
 
@@ -224,8 +233,8 @@ export const CatalogueItem = Strict({
   name: Type.String(),
   description: Type.String(),
   price: Money,
-  quantity: Count,
-})
+  quantity: { ...Count, description: 'Units of the store, whatever its sales may sell of them.' },
+}, { description: 'An item of the catalogue.' })
 export type CatalogueItem = Static<typeof CatalogueItem>
 
 export const Adjust = Strict({
@@ -241,7 +250,7 @@ export const Adjustment = Strict({
   saleId: Nullable(ClientId),
   delta: Type.Integer(),
   reason: Type.String(),
-})
+}, { description: 'Units that came or went, once.' })
 export type Adjustment = Static<typeof Adjustment>
 
 export const PublishSale = Strict({
@@ -290,7 +299,7 @@ export const AuditReport = Strict({
     inFlight: Type.Integer(),
   })),
   violations: Type.Array(Strict({ rule: Type.String(), sku: Type.Optional(ClientId), detail: Type.String() })),
-})
+}, { description: 'Every unit of a sale, and which promises are broken, if any.' })
 export type AuditReport = Static<typeof AuditReport>
 
 /** Cumulative since the processes started; a smaller number than before says that one was started again. */
@@ -325,19 +334,19 @@ export const SaleFigures = Strict({
     count: Total,
     buckets: Type.Array(Strict({ atMostSeconds: Type.Number({ minimum: 0 }), count: Total })),
   }), { description: 'From the headers of a request to the end of its answer, as a cumulative histogram; `count` has the slower ones as well' }),
-})
+}, { description: 'Figures of a sale, for drawing them over time.' })
 export type SaleFigures = Static<typeof SaleFigures>
 
 // --- Operations ------------------------------------------------------------------------------------
 
-export const Health = Strict({ status: Type.Literal('ok') })
+export const Health = Strict({ status: Type.Literal('ok') }, { description: 'The process answers.' })
 export const Readiness = Strict({
   status: Type.Unsafe<'ready' | 'degraded' | 'unavailable'>(Type.String({ enum: ['ready', 'degraded', 'unavailable'] })),
   redis: Type.Boolean(),
   postgres: Type.Boolean(),
   worker: Type.Boolean(),
   deadOrders: Type.Optional(Type.Integer({ minimum: 0, description: 'Orders that Postgres refused and that wait for an operator' })),
-})
+}, { description: 'What serves, and what is missing.' })
 
 // --- Parameters ------------------------------------------------------------------------------------
 

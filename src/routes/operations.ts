@@ -43,7 +43,11 @@ export const operationsRoutes: FastifyPluginAsyncTypebox<{ engine: Engine; datab
 
   app.get('/metrics', {
     config: unlimited,
-    schema: { tags, summary: 'Prometheus metrics', produces: ['text/plain'] },
+    schema: {
+      tags,
+      summary: 'Prometheus metrics',
+      response: { 200: { description: 'The text format of Prometheus.', content: { 'text/plain': { schema: Type.String() } } } },
+    },
   }, async (_request, reply) => {
     reply.type(app.metrics.contentType)
     return app.metrics.scrape()

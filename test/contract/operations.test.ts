@@ -48,6 +48,7 @@ void tap.test('the OpenAPI document has every call of the contract', async (t) =
     await t.test(`${method.toUpperCase()} ${path}`, async (inner) => {
       const responses = body.paths[path]?.[method]?.responses ?? {}
       inner.strictSame(statuses.filter((one) => !(one in responses)), [], 'with all of its answers')
+      inner.strictSame(Object.keys(responses).filter((one) => ['', 'Default Response'].includes(responses[one]!.description)), [], 'each of them described')
     })
   }
   const known = new Set(calls.map(([method, path]) => `${method} ${path}`))
