@@ -15,7 +15,7 @@ await runTool(async (tool) => {
   if (command !== 'retry' || rest.length > 0 || (saleId === undefined) !== (outboxId === undefined)) throw new ToolError(usage)
   const chosen = saleId === undefined ? dead : dead.filter((one) => one.saleId === saleId && one.outboxId === outboxId)
   if (saleId !== undefined && chosen.length === 0) throw new ToolError('There is no such dead order.')
-  return retry(tool, chosen)
+  return chosen.length === 0 ? list(chosen) : retry(tool, chosen)
 })
 
 function list(dead: readonly DeadOrder[]): number {

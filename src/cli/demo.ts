@@ -34,6 +34,8 @@ const items: DemoItem[] = [
 /** The sale could not be made; the message is for whoever started it. */
 export class DemoError extends Error {}
 
+const over = 'The 12.12 sale is over: it ran in an earlier start. Remove the data folder (.data) to start anew.'
+
 /** The item that the printed examples buy. */
 export const demoSku = items[0]!.sku
 
@@ -48,7 +50,7 @@ export interface Shop {
 /** Makes the demo sale over the public operator calls, unless it is there from an earlier start. Says what there is now. */
 export async function makeDemoSale(shop: Shop): Promise<string> {
   const there = await call(shop, 'GET', `/v1/sales/${demoSaleId}`)
-  if (there.status === 200) return `The 12.12 sale is there from an earlier start, and it is ${String(there.body['status'])}.`
+  if (there.status === 200) return there.body['status'] === 'ended' ? over : `The 12.12 sale is there from an earlier start, and it is ${String(there.body['status'])}.`
 
   for (const { sku, name, description, listPrice, quantity } of items) {
     const answer = await call(shop, 'PUT', `/v1/admin/items/${sku}`, { name, description, price: { amount: listPrice, currency }, quantity })
@@ -60,7 +62,7 @@ export async function makeDemoSale(shop: Shop): Promise<string> {
     ...(shop.endsAt && { endsAt: shop.endsAt }),
     items: items.map(({ sku, price, allocation, maxPerCart }) => ({ sku, price: { amount: price, currency }, allocation, ...(maxPerCart && { maxPerCart }) })),
   })
-  if (answer.body['code'] === 'sale_exists') return 'The 12.12 sale is over: it ran in an earlier start.'
+  if (answer.body['code'] === 'sale_exists') return over
   if (answer.status !== 201) throw refused('the sale', answer)
   return `The 12.12 sale is open, with ${items.length} items.`
 }

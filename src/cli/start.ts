@@ -48,6 +48,7 @@ else {
 await Promise.all(processes.map((own) => own.stop(drainBoundMs)))
 // After the processes that use them: a worker's last batch still has to reach Postgres.
 await (servers as Servers | null)?.stop()
+if (code === 0) say('Stopped.')
 process.exit(code)
 
 async function start(): Promise<void> {

@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { AuditReport, Sale } from '../contract.js'
 import { columns } from './columns.js'
-import { buy, type Outcome } from './storm/buyer.js'
+import { buy, type Outcome, outcomeWords } from './storm/buyer.js'
 import { openShop, type Shop } from './storm/shop.js'
 
 /** How long paid orders may take to reach Postgres once the last buyer has left, in ms. */
@@ -19,6 +19,8 @@ const persistedMs = 60_000
 const progressMs = 1_000
 /** The mean of the time at which buyers come, of the whole time. */
 const spikeShare = 0.2
+
+const usage = 'npm run storm -- [--buyers 20000] [--url http://127.0.0.1:3000] [--sale 12-12] [--seconds 30] [--connections 256] [--seed 1]'
 
 /** It cannot be played; the message is for whoever started it. */
 class StormError extends Error {}
@@ -81,12 +83,12 @@ async function findSale(shop: Shop, saleId: string | undefined): Promise<Sale> {
   let found = saleId
   if (found === undefined) {
     const { status, body } = await shop.once({ method: 'GET', path: '/v1/sales' })
-    if (status !== 200) throw new StormError(status === 0 ? 'No engine answers there.' : `The engine answers ${status}: ${String(body['detail'])}`)
+    if (status !== 200) throw new StormError(status === 0 ? `No engine answers at ${shop.address}.` : `The engine answers ${status}: ${String(body['detail'])}`)
     found = (body as unknown as { sales: Sale[] }).sales.find(({ status: state }) => state === 'open')?.saleId
     if (found === undefined) throw new StormError('No sale is open there.')
   }
   const { status, body } = await shop.once({ method: 'GET', path: `/v1/sales/${encodeURIComponent(found)}` })
-  if (status === 0) throw new StormError('No engine answers there.')
+  if (status === 0) throw new StormError(`No engine answers at ${shop.address}.`)
   if (status !== 200) throw new StormError(`The sale ${found} cannot be had: ${String(body['detail'])}`)
   return body as unknown as Sale
 }
@@ -94,8 +96,8 @@ async function findSale(shop: Shop, saleId: string | undefined): Promise<Sale> {
 function progressLine(shop: Shop, outcomes: ReadonlyMap<Outcome, number>, buyers: number, elapsedMs: number): string {
   const done = [...outcomes.values()].reduce((sum, count) => sum + count, 0)
   const again = [...shop.steps.values()].reduce((sum, step) => sum + step.again, 0)
-  const words = [...outcomes].map(([outcome, count]) => `${count} ${outcome}`).toSorted()
-  return `${(elapsedMs / 1_000).toFixed(0).padStart(4)} s  ${done} of ${buyers} buyers are through: ${words.join(', ') || 'none'}; ${again} calls came again`
+  const words = outcomeWords.map((outcome) => `${outcomes.get(outcome) ?? 0} ${outcome}`)
+  return `${(elapsedMs / 1_000).toFixed(0).padStart(4)} s  ${done} of ${buyers} buyers are through: ${words.join(', ')}; ${again} calls repeated`
 }
 
 function table(shop: Shop): string {
@@ -164,7 +166,7 @@ function readOptions(): Options {
       seed: whole('--seed', values.seed, 2 ** 31),
     }
   } catch (error) {
-    throw error instanceof StormError ? error : new StormError((error as Error).message)
+    throw error instanceof StormError ? error : new StormError(`${(error as Error).message} Usage: ${usage}`)
   }
 }
 

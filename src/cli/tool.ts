@@ -33,7 +33,8 @@ export async function runTool(work: (tool: Tool) => Promise<number>): Promise<ne
     const isUnfit = new Promise<never>((_resolve, reject) => { unfit = reject })
     const connection = connect({ url: settings.redisUrl, durability: settings.redisDurability, log, onUnfit: (error) => unfit(error) })
     await within(redisMs, Promise.race([connection.ready, isUnfit])).catch((error: unknown) => {
-      throw new ToolError(`Redis cannot be used: ${error instanceof Error ? error.message : String(error)}`)
+      const { host } = new URL(settings.redisUrl)
+      throw new ToolError(`Redis at ${host} (REDIS_URL) cannot be used: ${error instanceof Error ? error.message : String(error)}`)
     })
     const engine = createEngine({ connection, nothingPublished: async () => !(await database.anySale()) })
     const provider = createSandbox(connection.usable, { production: settings.production, warn: () => {} })

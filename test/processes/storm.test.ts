@@ -31,7 +31,7 @@ tap.test('a storm sells what there is and no more, says so step by step, and has
 
 tap.test('a storm that cannot be played says why in one line', async (t) => {
   for (const [args, line] of [
-    [['--url', 'http://127.0.0.1:9'], /^No engine answers there\.$/],
+    [['--url', 'http://127.0.0.1:9'], /^No engine answers at http:\/\/127\.0\.0\.1:9\.$/],
     [['--url', api, '--sale', 'nobody'], /^The sale nobody cannot be had/],
     [['--url', 'shop'], /^--url takes/],
     [['--buyers', '0'], /^--buyers takes/],

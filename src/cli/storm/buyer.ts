@@ -19,7 +19,8 @@ const customer = {
   address: { line1: '12 Main St', city: 'Springfield', postalCode: '12121', country: 'US' },
 }
 
-export type Outcome = 'bought' | 'turned away' | 'abandoned' | 'undecided' | 'gave up'
+export const outcomeWords = ['bought', 'turned away', 'abandoned', 'undecided', 'gave up'] as const
+export type Outcome = (typeof outcomeWords)[number]
 
 export interface Errand {
   readonly shop: Shop

@@ -35,6 +35,7 @@ export interface Call {
 }
 
 export interface Shop {
+  readonly address: string
   readonly steps: ReadonlyMap<string, Step>
   /** Asks once, and counts nothing. */
   once(call: Call): Promise<Answer>
@@ -85,6 +86,7 @@ export function openShop(url: URL, connections: number): Shop {
   }
 
   return {
+    address: url.origin,
     steps,
     once,
     async ask(name, call) {
