@@ -57,12 +57,11 @@ export const replicatedKey = 'fs:replicated'
 export const auditKey = (saleId: string): string => `fs:audit:${saleId}`
 /** @returns the key that is there, with the epoch that a sale came back under, while what was paid before has not been looked for */
 export const recoveringKey = (saleId: string): string => `fs:recovering:${saleId}`
-const chargePrefix = 'fs:sandbox:charge:'
 /** @returns the key of one charge of the sandbox provider. A provider may choose any id; none makes a hash tag. */
-export const chargeKey = (paymentId: string): string => `${chargePrefix}${encodeURIComponent(paymentId)}`
-/** @returns the payment whose charge a key is of */
-export const paymentOf = (key: string): string => decodeURIComponent(key.slice(chargePrefix.length))
+export const chargeKey = (paymentId: string): string => `fs:sandbox:charge:${encodeURIComponent(paymentId)}`
 /** @returns the key that is there where the sandbox has given a payment back */
 export const refundKey = (paymentId: string): string => `fs:sandbox:refund:${encodeURIComponent(paymentId)}`
+/** @returns the payment whose charge or refund a key is of */
+export const paymentOf = (key: string): string => decodeURIComponent(key.slice(key.lastIndexOf(':') + 1))
 /** @returns the key that says which order a payment that did not start here counts for */
 export const paymentKey = (paymentId: string): string => `fs:payment:${encodeURIComponent(paymentId)}`

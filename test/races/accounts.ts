@@ -41,7 +41,7 @@ export async function sandboxMoney(redis: Redis): Promise<{ charged: Set<string>
   await Promise.all((await redis.keys(chargeKey('*'))).map(async (key) => {
     if ((await redis.get(key))?.startsWith('succeeded ')) money.charged.add(paymentOf(key))
   }))
-  for (const key of await redis.keys(refundKey('*'))) money.refunded.add(decodeURIComponent(key.slice(refundKey('').length)))
+  for (const key of await redis.keys(refundKey('*'))) money.refunded.add(paymentOf(key))
   return money
 }
 
