@@ -3,8 +3,6 @@
  * where an outcome is not known, abandon carts and have cards declined; in the end it says what was sold and refused, how long each step took, and what
  * the audit says.
  *
- *     npm run storm -- --buyers 20000 --url http://127.0.0.1:3000 [--sale 12-12] [--seconds 30] [--connections 256] [--seed 1]
- *
  * ADMIN_TOKEN is needed for the audit.
  */
 import { setTimeout as pause } from 'node:timers/promises'
